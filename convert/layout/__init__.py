@@ -1,0 +1,1 @@
+"""Channels-last layout, carried by every value during lowering."""

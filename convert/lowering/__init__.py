@@ -1,0 +1,1 @@
+"""ONNX op → TensorFlow, exactly, one op family a file; nothing guessed."""

@@ -1,0 +1,1 @@
+"""Makes int8 and its relatives from a float TFLite model and a representative dataset."""

@@ -1,0 +1,51 @@
+"""A model on disk, with what it takes and gives; and the sidecar that says so."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from verify.signature import Signature
+
+
+class Format(StrEnum):
+    """The model formats the project opens and makes."""
+
+    CHECKPOINT = "checkpoint"
+    ONNX = "onnx"
+    SAVED_MODEL = "saved_model"
+    TFLITE = "tflite"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A model file (or SavedModel folder), its format, its signature and its content hash.
+
+    ``sha256`` is over the bytes; for a folder over the sorted relative paths and bytes of its files.
+    """
+
+    path: Path
+    format: Format
+    signature: Signature
+    sha256: str
+
+
+def sha256_of(path: Path) -> str:
+    """Content hash of a file, or of a folder as its sorted relative paths and bytes."""
+    digest = hashlib.sha256()
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    for file_path in sorted(p for p in path.rglob("*") if p.is_file()):
+        digest.update(file_path.relative_to(path).as_posix().encode())
+        digest.update(bytes.fromhex(sha256_of(file_path)))
+    return digest.hexdigest()
+
+
+def size_bytes(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())

@@ -1,0 +1,1 @@
+"""Opening a checkpoint safely; recognising its architecture."""

@@ -1,0 +1,1 @@
+"""One Report type; one file a rendering."""

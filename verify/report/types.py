@@ -1,0 +1,139 @@
+"""The one report type. Renderings (JSON, HTML …) read it and decide nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from verify.model import ModelDescription
+from verify.signature import Signature
+
+SCHEMA_VERSION = "1"
+
+
+class Verdict(StrEnum):
+    """What a comparison, an edge or a whole run comes to."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+class EdgeKind(StrEnum):
+    """What an edge is judged against: float edges a measured noise floor, quantized edges a declared budget."""
+
+    FLOAT = "float"
+    QUANTIZED = "quantized"
+
+
+@dataclass(frozen=True)
+class OutputComparison:
+    """One output of two models, over all batches of an edge.
+
+    ``sqnr_db`` is 10·log10(Σ expected² / Σ (expected - actual)²); ``None`` when it is not defined (bit-identical, or
+    nothing comparable: ``failure`` then says which). ``noise_floor_multiple`` is the RMS error over the edge's floor.
+    """
+
+    name: str
+    verdict: Verdict
+    failure: str | None
+    """Why it fails, under its own name: ``missing output``, ``wrong shape``, ``one-sided NaN``, ``over tolerance`` …"""
+    explanation: str
+    """One sentence with the numbers that decided."""
+    compared_values: int
+    identical: bool
+    sqnr_db: float | None
+    max_abs_error: float | None
+    rms_error: float | None
+    tolerance_rms: float | None
+    noise_floor_multiple: float | None
+
+
+@dataclass(frozen=True)
+class EdgeReport:
+    """Two models fed the same samples. ``expected`` and ``actual`` are artifact names (``pytorch``, ``onnx`` …)."""
+
+    expected: str
+    actual: str
+    kind: EdgeKind
+    verdict: Verdict
+    budget: str
+    """What it was judged against, as a phrase with its number."""
+    batch_sizes: tuple[int, ...]
+    sample_count: int
+    outputs: tuple[OutputComparison, ...]
+    top1_agreement: float | None = None
+    """Share of samples whose arg max agrees, for classifiers."""
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """One stage as it ran."""
+
+    name: str
+    title: str
+    """What it did, for a person: ``PyTorch → ONNX``."""
+    seconds: float
+    peak_memory_bytes: int | None
+    reused: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Something that was not done, and why: an op left in float, a fallback taken, a rewrite declined, a sample rejected."""
+
+    stage: str
+    subject: str
+    reason: str
+    remedy: str = ""
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class ArtifactReport:
+    """One file (or SavedModel folder) that was made."""
+
+    name: str
+    """``onnx``, ``saved_model``, ``float32``, ``float16``, ``dynamic_int8``, ``int8``."""
+    file: str
+    """Path inside the output folder."""
+    format: str
+    size_bytes: int
+    sha256: str
+    signature: Signature
+    latency_ms: float | None = None
+    """Median of one inference at batch 1 on this machine, default delegate."""
+    op_counts: tuple[tuple[str, int], ...] = ()
+    """Op type and how many, most frequent first (TFLite and ONNX)."""
+    float_op_counts: tuple[tuple[str, int], ...] = ()
+    """In a quantized file: ops that still compute in float."""
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a run found out; ``report.json`` is this, ``report.html`` shows it."""
+
+    schema_version: str
+    verdict: Verdict
+    headline: str
+    """One sentence that answers: can I ship this, and if not, why?"""
+    next_steps: tuple[str, ...]
+    command: str
+    created: str
+    """ISO 8601, UTC."""
+    input_file: str
+    input_sha256: str
+    model: ModelDescription | None
+    """None when the run started from an ONNX file or a SavedModel."""
+    samples: str
+    """Which samples judged, as a phrase."""
+    stages: tuple[StageReport, ...]
+    artifacts: tuple[ArtifactReport, ...]
+    edges: tuple[EdgeReport, ...]
+    refusals: tuple[Refusal, ...]
+    total_seconds: float
+    peak_memory_bytes: int | None
+    versions: tuple[tuple[str, str], ...]
+    """Library name and version, ours first."""

@@ -1,0 +1,96 @@
+"""What a model takes and gives: names, dtypes, symbolic dims, layouts. Imports no framework.
+
+A layout is declared as the permutation from the PyTorch layout: ``artifact_array = torch_array.transpose(permutation)``,
+so an NHWC tensor of an NCHW original carries ``(0, 2, 3, 1)``. The comparator applies what is declared and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Dim = int | str
+"""A static size, or the name of a dynamic axis (``"N"`` is the batch)."""
+
+BATCH = "N"
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """Affine per-tensor quantization: ``real = scale * (stored - zero_point)``."""
+
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output of a model, as the artifact itself has it.
+
+    ``shape`` is in the artifact's own axis order. ``permutation`` leads from the PyTorch axis order to it;
+    ``None`` means the same order.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[Dim, ...]
+    permutation: tuple[int, ...] | None = None
+    quantization: Quantization | None = None
+
+    def from_torch(self, array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        """A real-valued array in PyTorch layout → what this tensor stores (transposed, quantized)."""
+        if self.permutation is not None:
+            array = array.transpose(self.permutation)
+        if self.quantization is not None:
+            limits = np.iinfo(np.dtype(self.dtype))
+            scaled = np.rint(array / self.quantization.scale) + self.quantization.zero_point
+            array = np.clip(scaled, limits.min, limits.max)
+        return np.ascontiguousarray(array, dtype=np.dtype(self.dtype))
+
+    def to_torch(self, array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        """What this tensor stores → the real-valued array in PyTorch layout."""
+        if self.quantization is not None:
+            centred = array.astype(np.float32) - np.float32(self.quantization.zero_point)
+            array = centred * np.float32(self.quantization.scale)
+        if self.permutation is not None:
+            array = array.transpose(np.argsort(self.permutation))
+        return array
+
+    @property
+    def torch_shape(self) -> tuple[Dim, ...]:
+        """The shape in PyTorch axis order."""
+        if self.permutation is None:
+            return self.shape
+        return tuple(self.shape[int(axis)] for axis in np.argsort(self.permutation))
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A model's inputs and outputs, in order."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def input(self, name: str) -> TensorSpec:
+        """The input of that name; ``KeyError`` if there is none."""
+        return _named(self.inputs, name)
+
+    def output(self, name: str) -> TensorSpec:
+        """The output of that name; ``KeyError`` if there is none."""
+        return _named(self.outputs, name)
+
+
+def _named(specs: tuple[TensorSpec, ...], name: str) -> TensorSpec:
+    for spec in specs:
+        if spec.name == name:
+            return spec
+    raise KeyError(f"{name!r} is none of {', '.join(spec.name for spec in specs)}")
+
+
+def channels_last_permutation(rank: int) -> tuple[int, ...] | None:
+    """PyTorch layout → channels-last for image-like ranks (4 and 5); ``None`` for the others, which keep their order."""
+    if rank not in (4, 5):
+        return None
+    return (0, *range(2, rank), 1)
