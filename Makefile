@@ -1,0 +1,47 @@
+# Two commands from a clean clone: `make demo` and `make test`. Each sets up its own environment in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test test-all lint bench table clean
+
+help:
+	@echo "make demo      train a LeNet on handwritten digits, convert it, and compare it with PyTorch"
+	@echo "make test      the fast tests"
+	@echo "make test-all  the fast and the slow tests (the list of networks; tens of minutes)"
+	@echo "make lint      ruff, mypy --strict, import layering"
+	@echo "make bench     speed and memory against onnx2tf, side by side"
+	@echo "make table     convert the list of networks and write docs/networks.md"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/python examples/digits/demo.py
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+test-all: $(STAMP)
+	$(BIN)/python -m pytest -m ''
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/bench.py
+
+table: $(STAMP)
+	$(BIN)/python benchmarks/networks.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,225 @@
+"""The output folder: built aside, published whole, reused by content.
+
+A run works in a hidden staging folder beside the output. Publishing removes the old report first and writes the new one
+last, so a folder with a ``report.json`` is always whole. Files that are not ours are never touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from convert.stages.base import Stage
+from verify.artifact import Artifact, sha256_of
+from verify.jsonio import from_jsonable, to_jsonable
+from verify.report.types import Refusal
+
+LEDGER_NAME = ".reuse.json"
+REPORT_NAMES = ("report.json", "report.html")
+
+
+@dataclass(frozen=True)
+class Made:
+    """An artifact that an earlier run made: under which key, and what that run said about it."""
+
+    key: str
+    artifact: Artifact
+    """Its path is relative to the output folder."""
+    source_sha256: str
+    companions: tuple[str, ...] = ()
+    """Files that were written beside it (a recipe), relative to the output folder."""
+    notes: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    seconds: float = 0.0
+    peak_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What stands in an output folder and how it came about; kept beside it as JSON."""
+
+    run_key: str = ""
+    made: dict[str, Made] = field(default_factory=dict)
+
+
+class Workspace:
+    """A context manager around one run's staging folder; leaves nothing behind unless :meth:`publish` was called."""
+
+    def __init__(self, output: Path, stem: str) -> None:
+        self.output = output.absolute()
+        self.stem = stem
+        self.staging = self.output.parent / f".{self.output.name}.partial-{os.getpid()}"
+        self.scratch = self.staging / ".scratch"
+        self.log_path = self.staging / "run.log"
+        self.earlier = _read_ledger(self.output)
+
+    def __enter__(self) -> Self:
+        _remove_abandoned(self.output)
+        self.scratch.mkdir(parents=True)
+        self.log_path.touch()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None and issubclass(kind, Exception) and self.log_path.exists():
+            shutil.copyfile(self.log_path, self.failed_log_path)
+        shutil.rmtree(self.staging, ignore_errors=True)
+
+    @property
+    def failed_log_path(self) -> Path:
+        """Where the log of a run that failed is kept: beside the output folder, not in it."""
+        return self.output.parent / f"{self.output.name}.failed.log"
+
+    def path_for(self, stage: Stage) -> Path:
+        """Where a stage writes its artifact, in staging."""
+        return self.staging / f"{self.stem}{stage.suffix}"
+
+    def reusable(self, stage: Stage, key: str) -> Made | None:
+        """What an earlier run made under the same key, if it is still there unchanged; hard-linked into staging."""
+        made = self.earlier.made.get(stage.artifact_name)
+        if made is None or made.key != key:
+            return None
+        kept = self.output / made.artifact.path
+        if not kept.exists() or sha256_of(kept) != made.artifact.sha256:
+            return None
+        for name in (str(made.artifact.path), *made.companions):
+            if not (self.output / name).exists():
+                return None
+            _link(self.output / name, self.staging / name)
+        return made
+
+    def publish(self, ledger: Ledger, reports: Iterable[str]) -> None:
+        """Move everything from staging to the output folder, the reports last.
+
+        Files of the earlier run that came from another input are removed; everything else in the folder stays.
+        """
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.output.mkdir(parents=True, exist_ok=True)
+        for name in REPORT_NAMES:
+            (self.output / name).unlink(missing_ok=True)
+        self._remove_stale(ledger)
+        (self.staging / LEDGER_NAME).write_text(json.dumps(to_jsonable(ledger), indent=1))
+        last = set(reports)
+        for path in sorted(self.staging.iterdir(), key=lambda p: (p.name in last, p.name == "report.json")):
+            _replace(path, self.output / path.name)
+        self.failed_log_path.unlink(missing_ok=True)
+
+    def _remove_stale(self, ledger: Ledger) -> None:
+        current = {made.artifact.sha256 for made in ledger.made.values()}
+        current |= {made.source_sha256 for made in ledger.made.values()}
+        for name, made in self.earlier.made.items():
+            if name in ledger.made:
+                continue
+            if made.source_sha256 in current:
+                ledger.made[name] = made
+                continue
+            for stale in (str(made.artifact.path), *made.companions):
+                _remove(self.output / stale)
+
+
+def stage_key(stage: Stage, source_sha256: str, inputs: tuple[str, ...] = ()) -> str:
+    """The content address of what a stage makes: its input, its options, the versions of all that shapes the result.
+
+    ``inputs`` are hashes of further files the stage reads, such as calibration data.
+    """
+    parts: dict[str, Any] = {
+        "source": source_sha256,
+        "stage": stage.to_json(),
+        "inputs": inputs,
+        "packages": {name: _version(name) for name in stage.relevant_packages},
+        "code": code_sha256(),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def code_sha256() -> str:
+    """Hash of our own sources: a change of the tool is a change of what it makes."""
+    root = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for package in ("convert", "quantize", "verify"):
+        for source in sorted((root / package).rglob("*.py")):
+            digest.update(source.relative_to(root).as_posix().encode())
+            digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _read_ledger(output: Path) -> Ledger:
+    path = output / LEDGER_NAME
+    if not path.is_file():
+        return Ledger()
+    try:
+        return from_jsonable(Ledger, json.loads(path.read_text()))
+    except ValueError:  # an older version's ledger, or a damaged one: nothing is reused, nothing is lost
+        return Ledger()
+
+
+def _remove_abandoned(output: Path) -> None:
+    for folder in output.parent.glob(f".{output.name}.partial-*"):
+        pid = folder.name.rpartition("-")[2]
+        if pid.isdigit() and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid))):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=_link_file)
+    else:
+        _link_file(source, target)
+
+
+def _link_file(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _replace(source: Path, target: Path) -> None:
+    for path in source.rglob("*") if source.is_dir() else (source,):
+        if path.is_file():
+            _sync(path)
+    if target.is_dir() and not target.is_symlink():
+        aside = target.with_name(f".{target.name}.old-{os.getpid()}")
+        target.rename(aside)
+        source.rename(target)
+        shutil.rmtree(aside)
+    else:
+        source.replace(target)
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
