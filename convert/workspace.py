@@ -137,7 +137,7 @@ def stage_key(stage: Stage, source_sha256: str, inputs: tuple[str, ...] = ()) ->
     """
     parts: dict[str, Any] = {
         "source": source_sha256,
-        "stage": stage.to_json(),
+        "stage": stage.key(),
         "inputs": inputs,
         "packages": {name: _version(name) for name in stage.relevant_packages},
         "code": code_sha256(),

@@ -64,10 +64,23 @@ class Stage(ABC):
         """Class and fields, enough to run it in another process."""
         return {"type": f"{type(self).__module__}:{type(self).__qualname__}", "fields": to_jsonable(self)}
 
+    def key(self) -> dict[str, Any]:
+        """What of the stage shapes its result: as :meth:`to_json`, less the :func:`scratch_input` fields."""
+        data = self.to_json()
+        for field in dataclasses.fields(self):
+            if field.metadata.get("scratch"):
+                del data["fields"][field.name]
+        return data
+
 
 def flag(default: Any, help_text: str, *, cli_name: str | None = None, metavar: str | None = None) -> Any:
     """A dataclass field that is also a command-line flag. ``cli_name`` overrides the field's own name."""
     return dataclasses.field(default=default, metadata={"help": help_text, "cli_name": cli_name, "metavar": metavar})
+
+
+def scratch_input() -> Any:
+    """A field that the pipeline fills with a path of its scratch folder: no flag, and its content, not its name, counts."""
+    return dataclasses.field(default=None, metadata={"scratch": True})
 
 
 def stage_from_json(data: dict[str, Any]) -> Stage:
