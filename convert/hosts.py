@@ -1,0 +1,54 @@
+"""The workers of one run: one process for torch, one for TensorFlow, one for the runtimes, each started when first wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from convert.stages.base import Host
+from verify.worker import Limits, Worker
+
+_PRELOAD = {
+    Host.TORCH: ("torch", "verify.checkpoint"),
+    Host.TENSORFLOW: ("tensorflow",),
+    Host.RUNTIME: ("numpy", "onnxruntime"),
+}
+
+
+class Hosts:
+    """A context manager over the workers; on an exception every process group is killed."""
+
+    def __init__(self, log_path: Path, limits: Limits) -> None:
+        self._log_path = log_path
+        self._limits = limits
+        self._workers: dict[Host, Worker] = {}
+
+    def warm(self, *hosts: Host) -> None:
+        """Start workers now, so that their imports overlap what comes before their first job."""
+        for host in hosts:
+            self.worker(host)
+
+    def worker(self, host: Host) -> Worker:
+        """The running worker of that host."""
+        if host not in self._workers:
+            self._workers[host] = Worker(
+                host.value, log_path=self._log_path, preload=_PRELOAD[host], limits=self._limits
+            )
+        return self._workers[host]
+
+    def close(self, host: Host) -> None:
+        """End a worker after its queued jobs and give its memory back; it starts afresh if wanted again."""
+        worker = self._workers.pop(host, None)
+        if worker is not None:
+            worker.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for worker in self._workers.values():
+            worker.__exit__(kind, error, traceback)
+        self._workers.clear()
