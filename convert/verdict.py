@@ -1,0 +1,82 @@
+"""From edges to an answer: can this be shipped, and if not, why?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from verify.errors import ExitCode
+from verify.report.types import EdgeReport, Verdict
+
+_WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
+
+
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict that decides; nothing compared is inconclusive, never a pass."""
+    if not verdicts:
+        return Verdict.INCONCLUSIVE
+    return min(verdicts, key=_WORST_FIRST.index)
+
+
+def exit_code(verdict: Verdict) -> ExitCode:
+    """How a command ends that came to this verdict."""
+    return {
+        Verdict.PASS: ExitCode.PASS,
+        Verdict.FAIL: ExitCode.PARITY_FAILED,
+        Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+    }[verdict]
+
+
+def artifact_verdict(name: str, edges: Sequence[EdgeReport]) -> Verdict:
+    """The verdict of one artifact: the worst of the edges that lead to it."""
+    return worst([edge.verdict for edge in edges if edge.actual == name])
+
+
+def headline(files: Mapping[str, str], edges: Sequence[EdgeReport], origin: str) -> str:
+    """One sentence a person can decide from. ``files`` are file names by artifact name, in order."""
+    verdicts = {name: artifact_verdict(name, edges) for name in files}
+    passed = [files[name] for name, verdict in verdicts.items() if verdict is Verdict.PASS]
+    bad = {name: verdict for name, verdict in verdicts.items() if verdict is not Verdict.PASS}
+    if not bad:
+        return f"Ready to ship: {_count(len(passed), 'file')} agree with {origin} at every batch size tried."
+    sentences = [_why(name, files[name], verdict, edges) for name, verdict in bad.items()]
+    if passed:
+        sentences.append(f"{_list(passed)} {'passes' if len(passed) == 1 else 'pass'}.")
+    return " ".join(sentences)
+
+
+def next_steps(files: Mapping[str, str], edges: Sequence[EdgeReport], *, calibrated: bool, lowering: str) -> list[str]:
+    """What the user can do next, most useful first."""
+    steps = []
+    failing = [name for name in files if artifact_verdict(name, edges) is Verdict.FAIL]
+    if "int8" in failing:
+        steps.append(
+            "Calibrate on more samples, of the kind the model will see (--calib); or ship the float16 or dynamic-range "
+            "int8 file; or accept the loss with --int8-min-sqnr-db."
+        )
+    if any(name in failing for name in ("saved_model", "float32")):
+        other = "onnx2tf" if lowering == "exact" else "exact"
+        steps.append(f"Convert by the other road (--lowering {other}) and report this model: a float file must not drift.")
+    if "onnx" in failing:
+        steps.append("Export by the other exporter (--exporter older), and check that the model has no random or stateful part.")
+    if not calibrated and "float32" in files:
+        steps.append("For a full int8 file, give samples to calibrate on: --calib photos/ (or data.npz, or module:callable).")
+    return steps
+
+
+def _why(name: str, file: str, verdict: Verdict, edges: Sequence[EdgeReport]) -> str:
+    deciding = [edge for edge in edges if edge.actual == name and edge.verdict is verdict]
+    outputs = [output for edge in deciding for output in edge.outputs if output.verdict is verdict]
+    reason = outputs[0].explanation.rstrip(".") if outputs else "nothing could be compared"
+    if verdict is Verdict.FAIL:
+        return f"Do not ship {file}: {reason}."
+    return f"{file} is undecided: {reason}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _list(names: Sequence[str]) -> str:
+    if len(names) < 3:
+        return " and ".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
