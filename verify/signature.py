@@ -45,7 +45,9 @@ class TensorSpec:
             array = array.transpose(self.permutation)
         if self.quantization is not None:
             limits = np.iinfo(np.dtype(self.dtype))
-            scaled = np.rint(array / self.quantization.scale) + self.quantization.zero_point
+            scaled = (
+                np.rint(array.astype(np.float32) / np.float32(self.quantization.scale)) + self.quantization.zero_point
+            )
             array = np.clip(scaled, limits.min, limits.max)
         return np.ascontiguousarray(array, dtype=np.dtype(self.dtype))
 

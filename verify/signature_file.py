@@ -1,0 +1,90 @@
+"""``signature.json`` beside artifacts: what each file's inputs and outputs are, and in which layout.
+
+One file a folder, ``{file name: {format, sha256, signature}}``. A SavedModel is entered by its folder's name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from verify.artifact import Artifact, Format, sha256_of
+from verify.errors import InputError
+from verify.signature import Signature
+
+FILE_NAME = "signature.json"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What ``signature.json`` says of one artifact."""
+
+    format: Format
+    sha256: str
+    signature: Signature
+
+
+def write_signatures(folder: Path, artifacts: tuple[Artifact, ...]) -> Path:
+    """Write ``signature.json`` for artifacts that stand in ``folder``, whole or not at all."""
+    from verify.jsonio import to_jsonable
+
+    declared = {each.path.name: Declared(each.format, each.sha256, each.signature) for each in artifacts}
+    text = json.dumps(to_jsonable(declared, dict[str, Declared]), indent=2, ensure_ascii=False) + "\n"
+    target = folder / FILE_NAME
+    _write_atomically(target, text)
+    return target
+
+
+def read_signatures(folder: Path) -> Mapping[str, Declared]:
+    """What ``signature.json`` in a folder says, by file name; empty when there is none."""
+    from pydantic import ValidationError
+
+    from verify.jsonio import from_jsonable
+
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return {}
+    try:
+        found: dict[str, Declared] = from_jsonable(dict[str, Declared], json.loads(path.read_text(encoding="utf-8")))
+    except (ValidationError, ValueError) as error:
+        raise InputError(
+            f"{path} is not a signature file: {error}",
+            fix="delete it, or let the command that made the model write it again",
+        ) from error
+    return found
+
+
+def declared_artifact(path: Path) -> Artifact | None:
+    """The artifact at ``path`` as the ``signature.json`` beside it declares it; ``None`` when nothing does.
+
+    Raises ``InputError`` when the file has changed since: a stale layout must not be applied.
+    """
+    declared = read_signatures(path.parent).get(path.name)
+    if declared is None:
+        return None
+    actual = sha256_of(path)
+    if actual != declared.sha256:
+        raise InputError(
+            f"{path.name} is not the file that {path.parent / FILE_NAME} describes: its hash is {actual[:12]}…, "
+            f"declared is {declared.sha256[:12]}…",
+            fix="make the model again, or delete the signature file and name layouts with --layout",
+        )
+    return Artifact(path, declared.format, declared.signature, actual)
+
+
+def _write_atomically(target: Path, text: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
