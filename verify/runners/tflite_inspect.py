@@ -42,7 +42,7 @@ def transpose_count(path: Path) -> int:
 
 
 def _operators(model: Any) -> Iterator[tuple[str, Any, Any]]:
-    names = _opcode_names(model)
+    names = opcode_names(model)
     for graph_index in range(model.SubgraphsLength()):
         graph = model.Subgraphs(graph_index)
         for index in range(graph.OperatorsLength()):
@@ -50,7 +50,8 @@ def _operators(model: Any) -> Iterator[tuple[str, Any, Any]]:
             yield names[operator.OpcodeIndex()], graph, operator
 
 
-def _opcode_names(model: Any) -> list[str]:
+def opcode_names(model: Any) -> list[str]:
+    """The TFLite name of each of a model's operator codes; custom ops go by their own name."""
     from ai_edge_litert import schema_py_generated as schema
 
     builtin = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
