@@ -1,8 +1,4 @@
-"""What models are fed: the description of an input, and batches of samples by input name, in PyTorch layout.
-
-A batch is ``{input name: array}``; every array's first axis is the batch. Batches are made once, written to a folder
-(one ``.npz`` a batch) and fed to every model, so that all models see the same numbers.
-"""
+"""One input of a model as PyTorch takes it, and how an image file becomes one."""
 
 from __future__ import annotations
 
