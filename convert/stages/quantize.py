@@ -1,0 +1,106 @@
+"""float32 TFLite → float16, dynamic-range int8 and int8 TFLite. Each has run in LiteRT before it counts as made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from convert.stages.base import Host, Stage, StageResult, flag
+from quantize.jobs import DEFAULT_MAX_SAMPLES
+from quantize.recipe import IoType
+from quantize.result import QuantizationResult
+from verify.artifact import Artifact, Format, sha256_of
+from verify.errors import SamplesInvalid
+from verify.report.types import Refusal
+
+_PACKAGES = ("ai-edge-quantizer", "ai-edge-litert")
+
+
+@dataclass(frozen=True)
+class ToFloat16(Stage):
+    """Weights as float16, arithmetic in float32: half the size. Needs no data."""
+
+    name: ClassVar[str] = "float16"
+    title: ClassVar[str] = "float32 → float16 TFLite"
+    consumes: ClassVar[Format] = Format.TFLITE
+    produces: ClassVar[Format] = Format.TFLITE
+    host: ClassVar[Host] = Host.RUNTIME
+    artifact_name: ClassVar[str] = "float16"
+    suffix: ClassVar[str] = "_float16.tflite"
+    relevant_packages: ClassVar[tuple[str, ...]] = _PACKAGES
+
+    def call(self, artifact: Artifact, out: Path) -> StageResult:
+        """Quantize and load-check; raises ``QuantizationFailed``."""
+        from quantize.jobs import make_float16
+
+        return _stage_result(self.name, artifact, out, make_float16(artifact.path, out))
+
+
+@dataclass(frozen=True)
+class ToDynamicInt8(Stage):
+    """Weights as int8, activations quantized as the file runs: a quarter of the size. Needs no data."""
+
+    name: ClassVar[str] = "dynamic_int8"
+    title: ClassVar[str] = "float32 → dynamic int8 TFLite"
+    consumes: ClassVar[Format] = Format.TFLITE
+    produces: ClassVar[Format] = Format.TFLITE
+    host: ClassVar[Host] = Host.RUNTIME
+    artifact_name: ClassVar[str] = "dynamic_int8"
+    suffix: ClassVar[str] = "_dynamic_int8.tflite"
+    relevant_packages: ClassVar[tuple[str, ...]] = _PACKAGES
+
+    def call(self, artifact: Artifact, out: Path) -> StageResult:
+        """Quantize and load-check; raises ``QuantizationFailed``."""
+        from quantize.jobs import make_dynamic_int8
+
+        return _stage_result(self.name, artifact, out, make_dynamic_int8(artifact.path, out))
+
+
+@dataclass(frozen=True)
+class ToInt8(Stage):
+    """Weights and activations as int8, with ranges learnt from calibration samples; a recipe is written beside it."""
+
+    name: ClassVar[str] = "int8"
+    title: ClassVar[str] = "float32 → int8 TFLite"
+    consumes: ClassVar[Format] = Format.TFLITE
+    produces: ClassVar[Format] = Format.TFLITE
+    host: ClassVar[Host] = Host.RUNTIME
+    artifact_name: ClassVar[str] = "int8"
+    suffix: ClassVar[str] = "_int8.tflite"
+    relevant_packages: ClassVar[tuple[str, ...]] = _PACKAGES
+
+    int8_io: IoType = flag(IoType.INT8, "What the int8 file takes and gives.")
+    max_samples: int = flag(DEFAULT_MAX_SAMPLES, "Use at most this many calibration samples.")
+    calibration: Path | None = None
+    """Folder of ``batch_*.npz`` in PyTorch layout; no flag: the pipeline writes it from ``--calib``."""
+
+    def call(self, artifact: Artifact, out: Path) -> StageResult:
+        """Calibrate, quantize, load-check, write the recipe; raises ``SamplesInvalid`` or ``QuantizationFailed``."""
+        from quantize.jobs import make_int8
+        from quantize.recipe import recipe_path_beside, write_recipe
+
+        if self.calibration is None:
+            raise SamplesInvalid(
+                "a static int8 file needs calibration samples, and none were given",
+                fix="give some with --calib, or use the dynamic int8 file, which needs none",
+            )
+        result = make_int8(
+            artifact.path,
+            out,
+            calibration=self.calibration,
+            signature=artifact.signature,
+            io=self.int8_io,
+            max_samples=self.max_samples,
+        )
+        if result.recipe is not None:
+            write_recipe(recipe_path_beside(out), result.recipe)
+        return _stage_result(self.name, artifact, out, result)
+
+
+def _stage_result(stage: str, source: Artifact, out: Path, result: QuantizationResult) -> StageResult:
+    from verify.runners.tflite_file import tflite_signature_like
+
+    signature = tflite_signature_like(out, source.signature)
+    refusals = tuple(Refusal(stage, each.op, each.reason, each.remedy, each.count) for each in result.float_ops)
+    return StageResult(Artifact(out, Format.TFLITE, signature, sha256_of(out)), result.notes, refusals)

@@ -1,0 +1,1 @@
+"""Observing activations: which values each tensor of a float model holds on real samples, one file a step."""

@@ -1,0 +1,73 @@
+"""Calibration samples one at a time, as the model takes them, counted and hashed as they pass."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from verify.batches import batch_paths, read_batch
+from verify.errors import SamplesInvalid
+from verify.runners.base import Batch
+from verify.runners.feed import stored_inputs
+from verify.signature import Signature
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+
+@dataclass
+class SampleStream:
+    """Samples of ``batch_*.npz`` files or one ``.npz``, in PyTorch layout, as single rows in the model's layout.
+
+    A model with a fixed batch size gets samples of that size. After iteration, ``count`` rows have passed and
+    ``sha256`` is their content hash: names, dtypes, shapes and bytes, in order.
+    """
+
+    source: Path
+    signature: Signature
+    max_samples: int
+    count: int = 0
+    _digest: _Hash = field(default_factory=hashlib.sha256)
+
+    def __iter__(self) -> Iterator[Batch]:
+        size = _fixed_batch_size(self.signature)
+        for path in _files(self.source):
+            batch = stored_inputs(self.signature, read_batch(path))
+            rows = min(array.shape[0] for array in batch.values())
+            for start in range(0, rows - size + 1, size):
+                if self.count + size > self.max_samples:
+                    return
+                sample = {name: array[start : start + size] for name, array in batch.items()}
+                self._note(sample)
+                self.count += size
+                yield sample
+
+    @property
+    def sha256(self) -> str:
+        """Content hash of what has passed so far."""
+        return self._digest.hexdigest()
+
+    def _note(self, sample: Batch) -> None:
+        for name in sorted(sample):
+            array = sample[name]
+            self._digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
+            self._digest.update(array.tobytes())
+
+
+def _fixed_batch_size(signature: Signature) -> int:
+    """1 for a dynamic batch axis, else the size that the model insists on."""
+    first = [spec.shape[0] for spec in signature.inputs if spec.shape]
+    return next((size for size in first if isinstance(size, int)), 1)
+
+
+def _files(source: Path) -> tuple[Path, ...]:
+    found = batch_paths(source) if source.is_dir() else (source,)
+    if not found or not found[0].is_file():
+        raise SamplesInvalid(
+            f"no calibration samples at {source}: expected a folder of batch_*.npz, or one .npz file",
+            fix="name its arrays after the model's inputs; the first axis is the sample",
+        )
+    return found

@@ -1,0 +1,53 @@
+"""What workers run: quantize a file, then prove that it loads. Paths and plain values in, a result out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from quantize import tflite
+from quantize.calibration.calibrate import calibrate
+from quantize.calibration.samples import SampleStream
+from quantize.load_check import require_loadable
+from quantize.recipe import IoType, read_recipe
+from quantize.result import QuantizationResult
+from quantize.rules import static_rules
+from verify.signature import Signature
+
+DEFAULT_MAX_SAMPLES = 128
+
+
+def make_float16(model: Path, out: Path) -> QuantizationResult:
+    """Weights as float16."""
+    result = tflite.to_float16(model, out)
+    require_loadable(out)
+    return result
+
+
+def make_dynamic_int8(model: Path, out: Path) -> QuantizationResult:
+    """Weights as int8, activations quantized as the file runs."""
+    result = tflite.to_dynamic_int8(model, out)
+    require_loadable(out)
+    return result
+
+
+def make_int8(
+    model: Path, out: Path, *, calibration: Path, signature: Signature, io: IoType, max_samples: int
+) -> QuantizationResult:
+    """Weights and activations as int8, with ranges learnt from samples.
+
+    Samples are in PyTorch layout; ``signature`` leads from there to the model's own.
+    The result's recipe remakes the same bytes with :func:`remake_int8`.
+    """
+    samples = SampleStream(calibration, signature, max_samples)
+    ranges = calibrate(model, static_rules(model), samples)
+    result = tflite.to_int8(model, out, tflite.make_recipe(model, io, ranges))
+    require_loadable(out)
+    return replace(result, notes=(f"calibrated on {samples.count} samples", *result.notes))
+
+
+def remake_int8(model: Path, out: Path, recipe: Path) -> QuantizationResult:
+    """Weights and activations as int8, with the ranges of a recipe: no samples, the same bytes as then."""
+    result = tflite.to_int8(model, out, read_recipe(recipe))
+    require_loadable(out)
+    return result

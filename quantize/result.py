@@ -1,0 +1,31 @@
+"""What a quantization made, and what it left undone and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quantize.recipe import Recipe
+from verify.signature import Signature
+
+
+@dataclass(frozen=True)
+class FloatOp:
+    """An op type that was left in float, in how many places, and why. A refusal carries its reason."""
+
+    op: str
+    count: int
+    reason: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class QuantizationResult:
+    """``signature`` is the new file's own: names, dtypes, dynamic dims, scale and zero point of inputs and outputs.
+
+    ``recipe`` (static int8 only) holds the ranges that were used, and remakes the same bytes.
+    """
+
+    signature: Signature
+    float_ops: tuple[FloatOp, ...] = ()
+    recipe: Recipe | None = None
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,183 @@
+"""The one place that drives ai-edge-quantizer: float flatbuffer in, quantized flatbuffer out, no TensorFlow.
+
+Run these in a :mod:`verify.worker`: a fresh file can abort the interpreter that checks it. The library's own
+``Quantizer.quantize`` is not called as it stands: it unpacks the model three times, copies every weight once more and
+opens two interpreters; the same steps on one copy give the same bytes (a test compares the two).
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quantize import edges
+from quantize.leftovers import float_weights, left_in_float
+from quantize.recipe import Calibration, IoType, Recipe
+from quantize.result import QuantizationResult
+from quantize.rules import EVERY_SCOPE, library_has, library_recipe, static_rules
+from verify.artifact import sha256_of
+from verify.errors import InputError, QuantizationFailed
+from verify.runners.tflite_file import open_model, tensor_map, tflite_signature
+
+ENGINE = "ai-edge-quantizer"
+_MAX_FLOAT16 = float(np.finfo(np.float16).max)
+
+
+def to_float16(model: Path, out: Path) -> QuantizationResult:
+    """Store weights as float16; computation stays float32. Raises ``QuantizationFailed`` if a weight overflows."""
+    from ai_edge_quantizer.algorithm_manager import AlgorithmName
+    from ai_edge_quantizer.qtyping import TFLOperationName
+    from ai_edge_quantizer.recipe_manager import RecipeManager
+
+    recipes = RecipeManager()
+    recipes.add_weight_only_config(
+        EVERY_SCOPE, TFLOperationName.ALL_SUPPORTED, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING
+    )
+    _quantize(model, out, recipes, {})
+    _require_finite_float16(out)
+    return QuantizationResult(tflite_signature(out, {}), float_weights(out))
+
+
+def to_dynamic_int8(model: Path, out: Path) -> QuantizationResult:
+    """Store weights as int8, one scale a channel; LiteRT quantizes activations as it runs. Needs no data."""
+    from ai_edge_quantizer.qtyping import TFLOperationName
+    from ai_edge_quantizer.recipe_manager import RecipeManager
+
+    recipes = RecipeManager()
+    recipes.add_dynamic_config(EVERY_SCOPE, TFLOperationName.ALL_SUPPORTED, num_bits=8)
+    _quantize(model, out, recipes, {})
+    return QuantizationResult(tflite_signature(out, {}), float_weights(out))
+
+
+def to_int8(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
+    """Make weights and activations int8 as a recipe says; the same recipe gives the same bytes.
+
+    Raises ``InputError`` when the recipe is another model's or another engine's, ``QuantizationFailed`` when the
+    library refuses.
+    """
+    _require_applicable(model, recipe)
+    _quantize(model, out, library_recipe(recipe.ops, recipe.io), _library_ranges(model, recipe.calibration), recipe.io)
+    ruled = {rule.op for rule in recipe.ops}
+    return QuantizationResult(tflite_signature(out, {}), left_in_float(out, ruled), recipe)
+
+
+def engine_version() -> str:
+    """The version of the quantizer library that is installed."""
+    return importlib.metadata.version(ENGINE)
+
+
+def make_recipe(model: Path, io: IoType, calibration: Calibration) -> Recipe:
+    """The standard static recipe for a float model: every op type the library has an int8 rule for."""
+    return Recipe(sha256_of(model), ENGINE, engine_version(), io, static_rules(model), calibration)
+
+
+def _quantize(model: Path, out: Path, recipes: Any, ranges: dict[str, Any], io: IoType = IoType.INT8) -> None:
+    """The library's steps on one copy of the model: parameters, instructions, transformation, serialization."""
+    from ai_edge_quantizer.model_modifier import ModelModifier
+    from ai_edge_quantizer.params_generator import ParamsGenerator
+    from ai_edge_quantizer.transformation_instruction_generator import TransformationInstructionsGenerator
+    from ai_edge_quantizer.transformation_performer import TransformationPerformer
+
+    content = model.read_bytes()
+    try:
+        parameters = ParamsGenerator(content).generate_quantization_parameters(recipes, ranges)
+        unpacked = _unpack(content)
+        outputs = {index: list(graph.outputs) for index, graph in enumerate(unpacked.subgraphs)}
+        instructions = TransformationInstructionsGenerator().quant_params_to_transformation_insts(parameters, unpacked)
+        del parameters
+        order = ModelModifier(content)._get_tensor_processing_order(instructions, unpacked)
+        TransformationPerformer().transform_graph(instructions, unpacked, order)
+    except (ValueError, RuntimeError, KeyError, NotImplementedError) as error:
+        raise QuantizationFailed(
+            f"{ENGINE} {engine_version()} refuses {model.name}: {type(error).__name__}: {error}",
+            fix="use the float16 or dynamic int8 file, and report the model",
+        ) from error
+    del instructions
+    edges.repoint_outputs(unpacked, outputs)
+    edges.restore_dynamic_dims(unpacked)
+    if io is IoType.UINT8:
+        edges.make_edges_uint8(unpacked)
+    _write(unpacked, out)
+
+
+def _unpack(content: bytes) -> Any:
+    """The model as objects that can be edited. Weights stay views of ``content``: they are replaced, never written."""
+    from ai_edge_litert.tools.flatbuffer_utils import read_model_from_bytearray
+
+    views = read_model_from_bytearray(content)
+    return copy.deepcopy(views, {id(views.buffers): views.buffers})
+
+
+def _write(unpacked: Any, out: Path) -> None:
+    import flatbuffers
+
+    constants = sum(len(buffer.data) for buffer in unpacked.buffers if buffer.data is not None)
+    builder = flatbuffers.Builder(constants + (1 << 20))  # sized at once: it grows by doubling and copying
+    builder.Finish(unpacked.Pack(builder), file_identifier=b"TFL3")
+    out.write_bytes(memoryview(builder.Bytes)[builder.Head() :])
+
+
+def _library_ranges(model: Path, calibration: Calibration) -> dict[str, Any]:
+    """``{tensor: {min, max}}``, each of the tensor's rank with all dims 1, as float32 like the library's own."""
+    with open_model(model) as opened:
+        graph = opened.Subgraphs(tensor_map(opened).subgraph)
+        tensors = map(graph.Tensors, range(graph.TensorsLength()))
+        ranks = {tensor.Name().decode(): tensor.ShapeLength() for tensor in tensors}
+    unknown = [each.tensor for each in calibration.ranges if each.tensor not in ranks]
+    if unknown:
+        raise InputError(f"the recipe has a range for tensor {unknown[0]!r}, which {model.name} does not have")
+
+    def shaped(value: float, tensor: str) -> np.ndarray[Any, np.dtype[np.float32]]:
+        return np.full((1,) * ranks[tensor], value, np.float32)
+
+    return {
+        each.tensor: {"min": shaped(each.low, each.tensor), "max": shaped(each.high, each.tensor)}
+        for each in calibration.ranges
+    }
+
+
+def _require_applicable(model: Path, recipe: Recipe) -> None:
+    found = sha256_of(model)
+    if found != recipe.input_sha256:
+        raise InputError(
+            f"the recipe was made for another float file (sha256 {recipe.input_sha256[:12]}…); "
+            f"{model.name} has {found[:12]}…",
+            fix="give the float file it was made from, or calibrate anew",
+        )
+    if (recipe.engine, recipe.engine_version) != (ENGINE, engine_version()):
+        raise InputError(
+            f"the recipe was made with {recipe.engine} {recipe.engine_version}; installed is {ENGINE} "
+            f"{engine_version()}, which may give other bytes",
+            fix=f"install {recipe.engine}=={recipe.engine_version}, or calibrate anew",
+        )
+    impossible = [rule.op for rule in recipe.ops if not library_has(rule)]
+    if impossible:
+        raise InputError(f"{ENGINE} {engine_version()} has no such int8 rule for {', '.join(impossible)}")
+
+
+def _require_finite_float16(path: Path) -> None:
+    with open_model(path) as model:
+        overflowing = [
+            tensor.Name().decode()
+            for graph in map(model.Subgraphs, range(model.SubgraphsLength()))
+            for tensor in map(graph.Tensors, range(graph.TensorsLength()))
+            if _is_infinite_float16(model, tensor)
+        ]
+    if overflowing:
+        raise QuantizationFailed(
+            f"weight {overflowing[0]!r} has values beyond {_MAX_FLOAT16:g}, which float16 cannot hold",
+            fix="use the float32 or dynamic int8 file",
+        )
+
+
+def _is_infinite_float16(model: Any, tensor: Any) -> bool:
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    if tensor.Type() != TensorType.FLOAT16 or not model.Buffers(tensor.Buffer()).DataLength():
+        return False
+    stored = model.Buffers(tensor.Buffer()).DataAsNumpy().view(np.float16)
+    return not np.isfinite(stored).all()
