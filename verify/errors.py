@@ -103,6 +103,10 @@ class ModelUnreadable(InputError):
     """An ONNX, SavedModel or TFLite file cannot be opened."""
 
 
+class ReportUnreadable(InputError):
+    """A file is no report, or one of another schema version."""
+
+
 class ConversionError(ToolError):
     """A stage could not produce its artifact."""
 

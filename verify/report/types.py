@@ -14,7 +14,7 @@ SCHEMA_VERSION = "1"
 class Verdict(StrEnum):
     """What a comparison, an edge or a whole run comes to."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
 
@@ -81,7 +81,7 @@ class StageReport:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Something that was not done, and why: an op left in float, a fallback taken, a rewrite declined, a sample rejected."""
+    """Something not done, and why: an op left in float, a fallback taken, a rewrite declined, a sample rejected."""
 
     stage: str
     subject: str
