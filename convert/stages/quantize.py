@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from convert.stages.base import Host, Stage, StageResult, flag
+from convert.stages.base import Host, Stage, StageResult, flag, scratch_input
 from quantize.jobs import DEFAULT_MAX_SAMPLES
 from quantize.recipe import IoType
 from quantize.result import QuantizationResult
@@ -72,8 +72,8 @@ class ToInt8(Stage):
 
     int8_io: IoType = flag(IoType.INT8, "What the int8 file takes and gives.")
     max_samples: int = flag(DEFAULT_MAX_SAMPLES, "Use at most this many calibration samples.")
-    calibration: Path | None = None
-    """Folder of ``batch_*.npz`` in PyTorch layout; no flag: the pipeline writes it from ``--calib``."""
+    calibration: Path | None = scratch_input()
+    """Folder of ``batch_*.npz`` in PyTorch layout; written by the pipeline from ``--calib``."""
 
     def call(self, artifact: Artifact, out: Path) -> StageResult:
         """Calibrate, quantize, load-check, write the recipe; raises ``SamplesInvalid`` or ``QuantizationFailed``."""

@@ -1,0 +1,155 @@
+"""One file quantized: a worker does it, and only a file that has run in LiteRT gets its name."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from quantize.jobs import make_dynamic_int8, make_float16, make_int8, remake_int8
+from quantize.recipe import IoType, recipe_path_beside, write_recipe
+from quantize.result import QuantizationResult
+from verify.artifact import Artifact, Format, sha256_of
+from verify.batches import batch_paths
+from verify.errors import InfrastructureError, InputError
+from verify.runners.tflite_file import tflite_signature, tflite_signature_like
+from verify.samples.source import parse_samples
+from verify.samples.spec import InputSpec
+from verify.samples.write import write_calibration
+from verify.signature import Signature
+from verify.signature_file import declared_artifact, read_signatures, write_signatures
+from verify.worker import Worker
+
+_LAST_WORDS = 5
+"""Lines of the worker's log that an infrastructure error carries."""
+
+
+class Target(StrEnum):
+    """What to make of a float file. The value is also what its name ends in."""
+
+    FLOAT16 = "float16"
+    DYNAMIC_INT8 = "dynamic_int8"
+    INT8 = "int8"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to quantize and how. Static int8 needs ``calibration`` (any sample source, or batches) or ``recipe``."""
+
+    model: Path
+    target: Target
+    out: Path | None = None
+    calibration: str | None = None
+    recipe: Path | None = None
+    io: IoType = IoType.INT8
+    max_samples: int = 128
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """The file that was made, and the recipe beside it (static int8 only)."""
+
+    artifact: Artifact
+    result: QuantizationResult
+    recipe_path: Path | None
+
+
+def quantize_file(request: Request) -> Quantized:
+    """Quantize one file in a worker. Nothing is visible under the final name until the file has loaded and run.
+
+    Raises:
+        InputError: the model, the samples or the recipe cannot be used.
+        QuantizationFailed: the quantizer refuses, or what it made does not run.
+    """
+    if not request.model.is_file():
+        raise InputError(f"{request.model} does not exist", fix="check the spelling, and the folder you are in")
+    declared = declared_artifact(request.model)
+    signature = declared.signature if declared else tflite_signature(request.model, {})
+    _require_float(request.model, signature)
+    out = request.out or _default_out(request.model, request.target)
+    if out.resolve() == request.model.resolve():
+        raise InputError(f"{out} is the input itself", fix="give another name with --output")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".quantize-") as scratch:
+        made = Path(scratch) / out.name
+        result = _in_worker(request, signature, made)
+        made.replace(out)
+    recipe_path = None
+    if result.recipe is not None:
+        recipe_path = recipe_path_beside(out)
+        write_recipe(recipe_path, result.recipe)
+    artifact = Artifact(out, Format.TFLITE, tflite_signature_like(out, signature), sha256_of(out))
+    if declared:
+        _declare(artifact)
+    return Quantized(artifact, replace(result, signature=artifact.signature), recipe_path)
+
+
+def _in_worker(request: Request, signature: Signature, made: Path) -> QuantizationResult:
+    log = made.with_suffix(".log")
+    try:
+        with Worker("quantize", log_path=log) as worker:
+            if request.target is Target.FLOAT16:
+                return worker.run(make_float16, model=request.model, out=made).value
+            if request.target is Target.DYNAMIC_INT8:
+                return worker.run(make_dynamic_int8, model=request.model, out=made).value
+            if request.recipe is not None:
+                return worker.run(remake_int8, model=request.model, out=made, recipe=request.recipe).value
+            return worker.run(
+                make_int8,
+                model=request.model,
+                out=made,
+                calibration=_calibration_batches(request, signature, made.parent, worker),
+                signature=signature,
+                io=request.io,
+                max_samples=request.max_samples,
+            ).value
+    except InfrastructureError as error:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        raise error.within(*lines[-_LAST_WORDS:]) from None
+
+
+def _calibration_batches(request: Request, signature: Signature, scratch: Path, worker: Worker) -> Path:
+    if request.calibration is None:
+        raise InputError(
+            "a static int8 file needs samples of what the model will see",
+            fix="give --calib data.npz (or a folder, or module:callable), or make --to dynamic-int8, which needs none",
+        )
+    given = Path(request.calibration)
+    if given.is_dir() and batch_paths(given):
+        return given
+    inputs = tuple(InputSpec(spec.name, spec.torch_shape, spec.dtype) for spec in signature.inputs)
+    folder = scratch / "calibration"
+    worker.run(
+        write_calibration,
+        source=parse_samples(request.calibration),
+        inputs=inputs,
+        folder=folder,
+        max_samples=request.max_samples,
+        hold_out=False,
+    )
+    return folder
+
+
+def _require_float(model: Path, signature: Signature) -> None:
+    quantized = [spec for spec in (*signature.inputs, *signature.outputs) if spec.quantization is not None]
+    if quantized:
+        raise InputError(
+            f"{model.name} is quantized already: its {quantized[0].name!r} is {quantized[0].dtype}",
+            fix="give the float32 file it was made from",
+        )
+
+
+def _default_out(model: Path, target: Target) -> Path:
+    return model.with_name(f"{model.stem.removesuffix('_float32')}_{target.value}.tflite")
+
+
+def _declare(artifact: Artifact) -> None:
+    """Enter the new file in the ``signature.json`` that is there: its layouts are the float file's."""
+    folder = artifact.path.parent
+    others = [
+        Artifact(folder / name, declared.format, declared.signature, declared.sha256)
+        for name, declared in read_signatures(folder).items()
+        if name != artifact.path.name
+    ]
+    write_signatures(folder, (*others, artifact))
