@@ -16,13 +16,14 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from convert import flags
-from convert.settings import INT8_MIN_SQNR_DB, RunSettings
+from convert.settings import RunSettings
 from convert.stages.base import Stage
 from convert.stages.export import ExportOnnx
 from convert.stages.lower import OnnxToSavedModel
 from convert.stages.quantize import ToDynamicInt8, ToFloat16, ToInt8
 from convert.stages.to_tflite import SavedModelToTflite
 from verify.console import progress_console, result_console, run_app
+from verify.tolerance import INT8_MIN_SQNR_DB
 
 app = typer.Typer(
     help="PyTorch checkpoints to TensorFlow Lite models that are right, and the proof.",
@@ -154,7 +155,7 @@ def _body(values: Mapping[str, Any], stages: Sequence[Stage]) -> None:
     if values["as_json"]:
         sys.stdout.write((outcome.folder / "report.json").read_text())
     else:
-        render_summary(outcome.report, result_console(), outcome.folder)
+        render_summary(outcome.report, result_console(), html_path=outcome.folder / "report.html")
     raise typer.Exit(int(exit_code(outcome.report.verdict)))
 
 

@@ -1,7 +1,7 @@
-"""Runs every artifact on the same samples while the pipeline goes on, then compares every edge.
+"""Runs every artifact on the same samples while the pipeline goes on, so that every edge can be judged at the end.
 
-An observer of the pipeline: it queues inference on the worker that can run an artifact, at a moment when that worker has
-nothing better to do, and judges at the end.
+Observers of the pipeline: they queue inference on the worker that can run an artifact, at a moment when that worker has
+nothing better to do.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from convert.hosts import Hosts
 from convert.pipeline import Step
 from convert.stages.base import Host, Stage
 from verify.artifact import Artifact, Format
+from verify.model import ModelSource
 from verify.report.types import StageReport
 from verify.runners import run_artifact
 from verify.runners.record import RunRecord
+from verify.runners.torch_runner import run_reference
 from verify.worker import JobOutcome
 
 _HOST_OF = {
@@ -28,15 +30,15 @@ _HOST_OF = {
 
 
 @dataclass
-class ParityRuns:
-    """What every artifact gives for the judging samples.
+class ArtifactRuns:
+    """Feeds the judging samples to every artifact; outputs of an artifact lie in ``outputs/<its name>``.
 
-    ``batches`` waits for the samples and returns their folder; outputs go to ``scratch/outputs/<artifact>``.
+    ``batches`` waits for the samples and returns their folder.
     """
 
     hosts: Hosts
     batches: Callable[[], Path]
-    scratch: Path
+    outputs: Path
     _waiting: list[tuple[str, Artifact]] = field(default_factory=list)
     _running: dict[str, Future[JobOutcome[RunRecord]]] = field(default_factory=dict)
 
@@ -48,33 +50,62 @@ class ParityRuns:
         del report
         self._waiting.append((step.stage.artifact_name, artifact))
         busy = remaining[0].host if remaining else None
-        for name, waiting in [entry for entry in self._waiting if _HOST_OF[entry[1].format] is not busy]:
-            self._waiting.remove((name, waiting))
-            self._queue(name, waiting)
+        ready = [entry for entry in self._waiting if _HOST_OF[entry[1].format] is not busy]
+        self._waiting = [entry for entry in self._waiting if entry not in ready]
+        for name, waiting in ready:
+            self.queue(name, waiting)
 
-    def outputs(self, name: str) -> Path:
-        """Where an artifact's outputs lie once it has run."""
-        return self.scratch / "outputs" / name
-
-    def wait(self) -> dict[str, RunRecord]:
-        """All records by artifact name, once every queued inference is done."""
-        for name, artifact in self._waiting:
-            self._queue(name, artifact)
-        self._waiting.clear()
-        return {name: future.result().value for name, future in self._running.items()}
-
-    def run_now(self, name: str, artifact: Artifact) -> None:
-        """Queue an artifact that no stage made: the starting model of a run that begins after PyTorch."""
-        self._queue(name, artifact)
-
-    def _queue(self, name: str, artifact: Artifact) -> None:
-        outputs = self.outputs(name)
-        outputs.mkdir(parents=True, exist_ok=True)
-        worker = self.hosts.worker(_HOST_OF[artifact.format])
-        self._running[name] = worker.submit(
+    def queue(self, name: str, artifact: Artifact) -> None:
+        """Run an artifact when its worker is free."""
+        self._running[name] = self.hosts.worker(_HOST_OF[artifact.format]).submit(
             run_artifact,
             artifact=artifact,
             batches=self.batches(),
-            outputs=outputs,
+            outputs=self.outputs / name,
             measure_latency=artifact.format is Format.TFLITE,
         )
+
+    def wait(self) -> dict[str, RunRecord]:
+        """All records by artifact name, once everything has run; raises what a run raised."""
+        return {name: future.result().value for name, future in self._running.items()}
+
+
+@dataclass
+class TorchReference:
+    """PyTorch's own outputs: float32 to compare with, float64 on the first batches to measure the noise floor from."""
+
+    hosts: Hosts
+    source: ModelSource
+    batches: Callable[[], Path]
+    floor_batches: Callable[[], Path]
+    outputs: Path
+    _running: list[Future[JobOutcome[RunRecord]]] = field(default_factory=list)
+
+    def started(self, stage: Stage) -> None:
+        """Nothing to do: the reference follows the export."""
+
+    def finished(self, step: Step, artifact: Artifact, report: StageReport, remaining: Sequence[Stage]) -> None:
+        """After the export, whose output names it takes over."""
+        del report, remaining
+        if step.stage.host is not Host.TORCH:
+            return
+        names = tuple(spec.name for spec in artifact.signature.outputs)
+        for precision, batches, name in (
+            ("float32", self.batches, "pytorch"),
+            ("float64", self.floor_batches, "pytorch_float64"),
+        ):
+            self._running.append(
+                self.hosts.worker(Host.TORCH).submit(
+                    run_reference,
+                    source=self.source,
+                    output_names=names,
+                    batches=batches(),
+                    outputs=self.outputs / name,
+                    precision=precision,
+                )
+            )
+
+    def wait(self) -> None:
+        """Return once both are there; raises what a run raised."""
+        for future in self._running:
+            future.result()

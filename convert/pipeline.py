@@ -6,7 +6,7 @@ Stages know nothing of parity, timing or progress: those hang on the observers, 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -22,11 +22,11 @@ from verify.signature import BATCH, Signature
 
 @dataclass(frozen=True)
 class Step:
-    """A stage and the name of the artifact it starts from. ``inputs`` are hashes of whatever else it reads."""
+    """A stage and the name of the artifact it starts from. ``inputs`` gives hashes of whatever else it reads, when asked."""
 
     stage: Stage
     source: str
-    inputs: tuple[str, ...] = ()
+    inputs: Callable[[], tuple[str, ...]] = tuple
 
 
 class Observer(Protocol):
@@ -45,6 +45,8 @@ class PipelineResult:
     stages: list[StageReport] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     made: dict[str, Made] = field(default_factory=dict)
+    parents: dict[str, str] = field(default_factory=dict)
+    """The artifact each one was made from, in the order they were made."""
 
 
 def run_steps(
@@ -65,14 +67,13 @@ def run_steps(
         for observer in observers:
             observer.started(step.stage)
         try:
-            made = _make(step, source, hosts, workspace)
+            made, reused = _make(step, source, hosts, workspace)
         except ToolError as error:
             raise error.within(
                 f"stage: {step.stage.name} ({step.stage.title})",
                 f"input: {source.path.name}",
                 f"succeeded before it: {', '.join(report.name for report in result.stages) or 'nothing'}",
             ) from None
-        reused = made.key == _earlier_key(workspace, step.stage)
         report = StageReport(
             name=step.stage.name,
             title=step.stage.title,
@@ -84,6 +85,7 @@ def run_steps(
         artifact = replace(made.artifact, path=workspace.staging / made.artifact.path)
         result.artifacts[step.stage.artifact_name] = artifact
         result.made[step.stage.artifact_name] = made
+        result.parents[step.stage.artifact_name] = step.source
         result.stages.append(report)
         result.refusals.extend(made.refusals)
         remaining = [later.stage for later in steps[position + 1 :]]
@@ -92,18 +94,14 @@ def run_steps(
     return result
 
 
-def _earlier_key(workspace: Workspace, stage: Stage) -> str | None:
-    earlier = workspace.earlier.made.get(stage.artifact_name)
-    return earlier.key if earlier else None
-
-
-def _make(step: Step, source: Artifact, hosts: Hosts, workspace: Workspace) -> Made:
+def _make(step: Step, source: Artifact, hosts: Hosts, workspace: Workspace) -> tuple[Made, bool]:
+    """What the step makes, and whether an earlier run had made it already."""
     stage = step.stage
     check_requires(stage, source)
-    key = stage_key(stage, source.sha256, step.inputs)
+    key = stage_key(stage, source.sha256, step.inputs())
     reusable = workspace.reusable(stage, key)
     if reusable is not None:
-        return reusable
+        return reusable, True
     before = set(workspace.staging.iterdir())
     out = workspace.path_for(stage)
     started = time.monotonic()
@@ -111,7 +109,7 @@ def _make(step: Step, source: Artifact, hosts: Hosts, workspace: Workspace) -> M
     artifact = outcome.value.artifact
     check_ensures(stage, source, artifact)
     written = {path.name for path in set(workspace.staging.iterdir()) - before}
-    return Made(
+    made = Made(
         key=key,
         artifact=replace(artifact, path=Path(out.name)),
         source_sha256=source.sha256,
@@ -121,6 +119,7 @@ def _make(step: Step, source: Artifact, hosts: Hosts, workspace: Workspace) -> M
         seconds=time.monotonic() - started,
         peak_memory_bytes=outcome.peak_memory_bytes,
     )
+    return made, False
 
 
 def check_requires(stage: Stage, source: Artifact) -> None:

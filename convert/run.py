@@ -6,38 +6,196 @@ outputs while TensorFlow lowers, the SavedModel is judged while LiteRT quantizes
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from convert.feeding import PreparedSamples, content_sha256, plan_samples, prepare_samples
 from convert.hosts import Hosts
-from convert.parity import ParityRuns
-from convert.pipeline import Step
+from convert.judging import Judging, describe_files
+from convert.memory import PeakMemory
+from convert.parity import ArtifactRuns, TorchReference
+from convert.pipeline import Observer, PipelineResult, Step, run_steps
 from convert.progress import Progress
 from convert.settings import RunSettings
 from convert.stages.base import Host, Stage
-from convert.workspace import Workspace
+from convert.stages.quantize import ToInt8
+from convert.start import Start, open_start
+from convert.verdict import headline, next_steps, worst
+from convert.versions import versions
+from convert.workspace import REPORT_NAMES, Ledger, Workspace, stage_key
 from verify.artifact import Artifact, Format, sha256_of
-from verify.report.types import Report, StageReport
+from verify.report.html import write_html
+from verify.report.json import read_json, write_json
+from verify.report.types import SCHEMA_VERSION, Report, StageReport
+from verify.signature_file import write_signatures
+from verify.worker import JobOutcome
 
 LARGE_WEIGHTS_BYTES = 200_000_000
 """From here on, processes take turns instead of overlapping: memory is dearer than seconds."""
 
+_SOURCE_OF = {
+    Format.CHECKPOINT: "pytorch",
+    Format.ONNX: "onnx",
+    Format.SAVED_MODEL: "saved_model",
+    Format.TFLITE: "float32",
+}
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished run: its report, and the folder that was published."""
+    """A finished run: its report, and the folder that was published. ``reused`` when nothing had changed since an earlier one."""
 
     report: Report
     folder: Path
     reused: bool = False
 
 
+def convert(model: Path, stages: Sequence[Stage], settings: RunSettings, progress: Progress) -> Outcome:
+    """Run the stages on a model, verify every edge, and publish the output folder.
+
+    Raises:
+        ToolError: typed, with the stage it came from; the output folder is then as it was before.
+    """
+    if settings.calibration is None:
+        stages = [stage for stage in stages if not isinstance(stage, ToInt8)]
+    stem = model.name.rstrip("/").split(".")[0] or model.name
+    folder = (settings.output or Path.cwd() / stem).absolute()
+    sha256 = sha256_of(model)
+    with Workspace(folder, stem) as workspace:
+        key = _run_key(sha256, stages, settings)
+        earlier = _unchanged(workspace, key)
+        if earlier is not None:
+            progress.line("Nothing has changed", detail=f"{folder.name}/ is reused as it is")
+            return Outcome(earlier, folder, reused=True)
+        with PeakMemory() as memory, Hosts(workspace.log_path, settings.limits) as hosts:
+            run = _Run(model, sha256, tuple(stages), settings, progress, workspace, hosts, memory)
+            report, ledger = run.whole(key or "")
+        progress.say("Publishing")
+        workspace.publish(ledger, REPORT_NAMES)
+    return Outcome(report, folder)
+
+
+@dataclass
+class _Run:
+    model: Path
+    sha256: str
+    stages: tuple[Stage, ...]
+    settings: RunSettings
+    progress: Progress
+    workspace: Workspace
+    hosts: Hosts
+    memory: PeakMemory
+
+    def whole(self, key: str) -> tuple[Report, Ledger]:
+        started = time.monotonic()
+        self.progress.say(f"Opening {self.model.name}")
+        self.hosts.warm(*(dict.fromkeys(stage.host for stage in self.stages)))
+        start = open_start(self.model, self.sha256, self.stages[0], self.hosts)
+        self.progress.line("Opened", seconds=time.monotonic() - started, detail=_opened_as(start))
+        samples = self._start_samples(start)
+        outputs = self.workspace.scratch / "outputs"
+        runs = ArtifactRuns(self.hosts, lambda: samples.result().value.judging, outputs)
+        observers: list[Observer] = [self.progress, runs]
+        reference = None
+        if start.source is not None:
+            reference = TorchReference(
+                self.hosts,
+                start.source,
+                lambda: samples.result().value.judging,
+                lambda: samples.result().value.floor,
+                outputs,
+            )
+            observers.append(reference)
+        else:
+            runs.queue(start.name, start.artifact)
+        observers.append(Frugality(self.hosts, large=start.weight_bytes > LARGE_WEIGHTS_BYTES))
+        result = run_steps(
+            self._steps(samples), {start.name: start.artifact}, self.hosts, self.workspace, observers
+        )
+        report = self._judged(start, samples.result().value, result, runs, reference, outputs, started)
+        self._write_reports(report, result)
+        return report, Ledger(run_key=key, made=result.made)
+
+    def _start_samples(self, start: Start) -> Future[JobOutcome[PreparedSamples]]:
+        int8 = next((stage for stage in self.stages if isinstance(stage, ToInt8)), None)
+        plan = plan_samples(self.settings, int8.max_samples if int8 else 0)
+        return self.hosts.worker(Host.RUNTIME).submit(
+            prepare_samples, inputs=start.inputs, plan=plan, folder=self.workspace.scratch / "samples"
+        )
+
+    def _steps(self, samples: Future[JobOutcome[PreparedSamples]]) -> list[Step]:
+        calibration = self.workspace.scratch / "samples" / "calibration"
+        steps = []
+        for stage in self.stages:
+            source = _SOURCE_OF[stage.consumes]
+            if isinstance(stage, ToInt8):
+                stage = dataclasses.replace(stage, calibration=calibration)  # noqa: PLW2901
+                steps.append(Step(stage, source, lambda: (samples.result().value.calibration_sha256,)))
+            else:
+                steps.append(Step(stage, source))
+        return steps
+
+    def _judged(
+        self,
+        start: Start,
+        samples: PreparedSamples,
+        result: PipelineResult,
+        runs: ArtifactRuns,
+        reference: TorchReference | None,
+        outputs: Path,
+        started: float,
+    ) -> Report:
+        self.progress.say("Comparing every edge")
+        comparing = time.monotonic()
+        if reference is not None:
+            reference.wait()
+        records = runs.wait()
+        judging = Judging(start, samples, self.settings, outputs)
+        edges = judging.edges(result)
+        files = describe_files(self.hosts, result, records, edges)
+        self.progress.line("Parity of every edge", seconds=time.monotonic() - comparing, detail=f"{len(edges)} edges")
+        names = {file.name: file.file for file in files}
+        lowering = next((getattr(stage, "lowering", "") for stage in self.stages if hasattr(stage, "lowering")), "")
+        return Report(
+            schema_version=SCHEMA_VERSION,
+            verdict=worst([edge.verdict for edge in edges]),
+            headline=headline(names, edges, "PyTorch" if start.source else "the ONNX model"),
+            next_steps=tuple(
+                next_steps(names, edges, calibrated=self.settings.calibration is not None, lowering=lowering)
+            ),
+            command=self.settings.command,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            input_file=self.model.name,
+            input_sha256=self.sha256,
+            model=start.description,
+            samples=samples.description,
+            stages=tuple(result.stages),
+            artifacts=files,
+            edges=edges,
+            refusals=(*result.refusals, *samples.refusals),
+            total_seconds=time.monotonic() - started,
+            peak_memory_bytes=self.memory.bytes or None,
+            versions=versions(),
+        )
+
+    def _write_reports(self, report: Report, result: PipelineResult) -> None:
+        staging = self.workspace.staging
+        made = tuple(result.artifacts[name] for name in result.made)
+        write_signatures(staging, made)
+        write_html(report, staging / "report.html")
+        write_json(report, staging / "report.json")
+
+
 @dataclass
 class Frugality:
-    """An observer that ends a worker once no later stage needs it: at once for large models, else when torch is through."""
+    """An observer that ends a worker once no later stage needs it: torch always, TensorFlow at once for large models."""
 
     hosts: Hosts
     large: bool
@@ -46,12 +204,35 @@ class Frugality:
         """Nothing to do: memory is given back after stages."""
 
     def finished(self, step: Step, artifact: Artifact, report: StageReport, remaining: Sequence[Stage]) -> None:
-        """Close what is no longer needed."""
+        """Close what is no longer needed; its queued inference is finished first."""
         del artifact, report
+        if step.stage.host is Host.TORCH and not self.large:
+            return  # the reference runs while TensorFlow lowers
         needed = {stage.host for stage in remaining}
-        after_lowering = step.stage.host is not Host.TORCH
-        for host in (Host.TORCH, Host.TENSORFLOW):
-            if host in needed or not after_lowering:
-                continue
-            if host is Host.TORCH or self.large:
+        closable = (Host.TORCH, Host.TENSORFLOW) if self.large else (Host.TORCH,)
+        for host in closable:
+            if host not in needed:
                 self.hosts.close(host)
+
+
+def _run_key(sha256: str, stages: Sequence[Stage], settings: RunSettings) -> str | None:
+    """The content address of a whole run; ``None`` when it reads what cannot be hashed."""
+    samples = content_sha256(settings)
+    if samples is None:
+        return None
+    parts = [stage_key(stage, sha256, (samples,)) for stage in stages]
+    parts += [str(settings.seed), str(settings.max_judging), str(settings.int8_min_sqnr_db)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _unchanged(workspace: Workspace, key: str | None) -> Report | None:
+    if key is None or workspace.earlier.run_key != key or not workspace.intact():
+        return None
+    return read_json(workspace.output / "report.json")
+
+
+def _opened_as(start: Start) -> str:
+    if start.description is None:
+        return start.artifact.path.name
+    inputs = ", ".join(f"{spec.name} {list(spec.shape)}" for spec in start.description.inputs)
+    return f"{start.description.architecture} ({start.description.recognised_by}); {inputs}"

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from verify.tolerance import INT8_MIN_SQNR_DB
 from verify.worker import Limits
-
-INT8_MIN_SQNR_DB = 15.0
-"""Default budget of static int8: noise at 3 % of the signal's energy. Well-behaved CNNs keep their top-1 above it."""
-
 
 @dataclass(frozen=True)
 class RunSettings:

@@ -101,6 +101,16 @@ class Workspace:
             _link(self.output / name, self.staging / name)
         return made
 
+    def intact(self) -> bool:
+        """Whether all that the earlier run made, and its reports, are still there unchanged."""
+        if not self.earlier.made or not all((self.output / name).is_file() for name in REPORT_NAMES):
+            return False
+        artifacts = [made.artifact for made in self.earlier.made.values()]
+        return all(
+            (self.output / artifact.path).exists() and sha256_of(self.output / artifact.path) == artifact.sha256
+            for artifact in artifacts
+        )
+
     def publish(self, ledger: Ledger, reports: Iterable[str]) -> None:
         """Move everything from staging to the output folder, the reports last.
 

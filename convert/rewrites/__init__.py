@@ -1,1 +1,40 @@
-"""One file an ONNX graph rewrite: what it matches, why it is exact, which case asked for it."""
+"""One file an ONNX graph rewrite: what it matches, why it is exact, which case asked for it.
+
+Each file has a function ``rewrite(model) -> tuple[RewriteNote, ...]`` that edits the model in memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from convert.rewrites.note import RewriteNote
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+__all__ = ["RewriteNote", "apply_all"]
+
+
+def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
+    """Apply every rewrite, in place, and drop what nothing uses any more; outputs and their names stay as they are."""
+    from convert.rewrites import (
+        batch_norm_after,
+        batch_norm_before,
+        identity_pool,
+        mean_then_flatten,
+        padded_max_pool,
+        static_reshape,
+    )
+    from convert.rewrites.graph import infer_missing_shapes, remove_unused
+
+    infer_missing_shapes(model)
+    notes = [
+        *static_reshape.rewrite(model),
+        *identity_pool.rewrite(model),
+        *batch_norm_after.rewrite(model),
+        *batch_norm_before.rewrite(model),
+        *mean_then_flatten.rewrite(model),
+        *padded_max_pool.rewrite(model),
+    ]
+    remove_unused(model)
+    return tuple(notes)

@@ -1,0 +1,153 @@
+"""torch's newer exporter: ``torch.export`` captures, ``torch.onnx`` translates."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+import torch
+from torch.export import Dim, ExportedProgram
+
+from convert.export.attempt import AttemptFailed, first_line
+from convert.export.check import check_graph, fixed_outputs
+from convert.export.examples import example_inputs
+from convert.export.plan import ExportPlan, Written
+from convert.export.settle import SettledProgram, settled
+from convert.export.source_line import of_exception, of_stack_trace
+from verify.runners.flatten import named_outputs
+from verify.samples import InputSpec
+
+DATA_DEPENDENT = "the model branches on the values in its data"
+
+
+def write_onnx(module: torch.nn.Module | ExportedProgram, plan: ExportPlan) -> Written:
+    """Write ``plan.out``; raises :class:`AttemptFailed`."""
+    program = module if isinstance(module, ExportedProgram) else capture(module, plan.inputs)
+    translated = translate(settled(program), plan)
+    signature = check_graph(_without_weights(translated, plan), plan)
+    translated.save(plan.out, external_data=False)
+    return Written(signature, fixed_outputs(signature))
+
+
+def capture(module: torch.nn.Module, inputs: tuple[InputSpec, ...]) -> ExportedProgram:
+    """The module as a graph of ATen operators, its named dims symbolic; raises :class:`AttemptFailed`."""
+    arguments = example_inputs(inputs)
+    dims = dynamic_dims(inputs)
+    try:
+        return _export(module, arguments, dims)
+    except torch._dynamo.exc.UserError as error:
+        refined = _refined(error, dims)
+        if refined is None:
+            raise _failed(error) from error
+        try:
+            return _export(module, arguments, refined)
+        except Exception as second:  # torch.export raises anything, and so does a model's own code
+            raise _failed(second) from second
+    except Exception as error:  # as above
+        raise _failed(error) from error
+
+
+def dynamic_dims(inputs: tuple[InputSpec, ...]) -> tuple[dict[int, Any], ...]:
+    """``torch.export``'s dynamic shapes: one ``Dim`` a name, shared by every axis of that name."""
+    names = {dim for spec in inputs for dim in spec.shape if isinstance(dim, str)}
+    dims = {name: Dim(name) for name in names}
+    return tuple({axis: dims[dim] for axis, dim in enumerate(spec.shape) if isinstance(dim, str)} for spec in inputs)
+
+
+def translate(program: SettledProgram, plan: ExportPlan) -> torch.onnx.ONNXProgram:
+    """An exported program as ONNX, in memory; raises :class:`AttemptFailed` naming the PyTorch line of the operator."""
+    output_names = list(named_outputs(_returned(program), plan.output_names))
+    axis_names = tuple(
+        {axis: dim for axis, dim in enumerate(spec.shape) if isinstance(dim, str)} for spec in plan.inputs
+    )
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            translated = torch.onnx.export(
+                program,
+                dynamo=True,
+                opset_version=plan.opset,
+                input_names=list(plan.input_names),
+                output_names=output_names,
+                dynamic_shapes=axis_names,
+                external_data=False,
+                verbose=False,
+            )
+    except Exception as error:  # torch.onnx wraps some errors in its own type and lets others through
+        raise AttemptFailed(_root_cause(error), _line_of_failing_node(program, error)) from error
+    assert translated is not None
+    return translated
+
+
+def _without_weights(translated: torch.onnx.ONNXProgram, plan: ExportPlan) -> Any:
+    """The graph alone, its weights listed as inputs: small, whatever the model's size."""
+    import onnx
+
+    skeleton = plan.out.with_name(f".{plan.out.name}.skeleton")
+    try:
+        translated.save(skeleton, include_initializers=False, keep_initializers_as_inputs=True, external_data=False)
+        return onnx.load(str(skeleton))
+    finally:
+        skeleton.unlink(missing_ok=True)
+
+
+def inputs_of_fixed_batch(program: ExportedProgram) -> tuple[str, ...]:
+    """The inputs whose first axis is a number, each with its shape."""
+    shapes = {node.name: node.meta["val"].shape for node in program.graph.nodes if node.name in _user_inputs(program)}
+    return tuple(f"{name} is {list(shape)}" for name, shape in shapes.items() if shape and isinstance(shape[0], int))
+
+
+def _user_inputs(program: ExportedProgram) -> tuple[str, ...]:
+    return tuple(name for name in program.graph_signature.user_inputs if isinstance(name, str))
+
+
+def _export(module: torch.nn.Module, arguments: tuple[torch.Tensor, ...], dims: Any) -> ExportedProgram:
+    with torch.no_grad():
+        return torch.export.export(module, arguments, dynamic_shapes=dims, strict=False)
+
+
+def _refined(error: Exception, dims: Any) -> Any | None:
+    """The dims with torch's own suggestions taken over (``H = 32*_H``); ``None`` when it has none."""
+    try:
+        return torch.export.dynamic_shapes.refine_dynamic_shapes_from_suggested_fixes(str(error), dims)
+    except Exception:  # the function's only contract is its message format; without suggestions the first error stands
+        return None
+
+
+def _returned(program: ExportedProgram) -> object:
+    """The structure that the program returns, with a marker for each tensor and ``None`` for each constant."""
+    from torch.export.graph_signature import ConstantArgument, OutputKind
+
+    outputs = [spec for spec in program.graph_signature.output_specs if spec.kind is OutputKind.USER_OUTPUT]
+    leaves = [None if isinstance(spec.arg, ConstantArgument) else spec.arg.name for spec in outputs]
+    return torch.utils._pytree.tree_unflatten(leaves, program.call_spec.out_spec)
+
+
+def _failed(error: Exception) -> AttemptFailed:
+    kind = torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode
+    data_dependent = isinstance(error, kind) or isinstance(error.__cause__, kind)
+    reason = f"{DATA_DEPENDENT}: {first_line(error)}" if data_dependent else first_line(error)
+    return AttemptFailed(reason, of_exception(error), data_dependent=data_dependent)
+
+
+def _root_cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return first_line(error)
+
+
+def _line_of_failing_node(program: SettledProgram, error: BaseException) -> str | None:
+    """The PyTorch line of the node that the translation stopped at, if its error names one."""
+    causes: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None:
+        causes.append(str(seen))
+        seen = seen.__cause__
+    named = re.search(r"Error when translating node %(\w+)", "\n".join(causes))
+    if named is None or program.decomposed is None:
+        return of_exception(error)
+    for node in program.decomposed.graph.nodes:
+        if node.name == named.group(1):
+            return of_stack_trace(node.meta.get("stack_trace"))
+    return None

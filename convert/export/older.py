@@ -1,0 +1,108 @@
+"""torch's older exporter: it traces with TorchScript, and takes TorchScript archives as they are."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import nn
+
+from convert.export.attempt import AttemptFailed, first_line
+from convert.export.check import check_graph, fixed_outputs
+from convert.export.examples import BATCH_SIZE, example_inputs
+from convert.export.plan import ExportPlan, Written
+from convert.export.source_line import of_exception
+from verify.errors import ToolError
+from verify.runners.flatten import flatten_outputs, named_outputs
+from verify.signature import BATCH
+
+HIGHEST_OPSET = 20
+
+
+class FlatOutputs(nn.Module):
+    """A module whose outputs are one flat tuple: the older exporter names them by place only."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The wrapped module's outputs, flattened."""
+        return tuple(leaf for _, leaf in flatten_outputs(self.module(*inputs)))
+
+
+def write_onnx(module: nn.Module, plan: ExportPlan) -> Written:
+    """Write ``plan.out``; raises :class:`AttemptFailed`. The notes say what the trace took for constant."""
+    import onnx
+
+    with warnings.catch_warnings(record=True) as caught, torch.no_grad():
+        warnings.simplefilter("always")
+        try:
+            _export(module, plan)
+        except Exception as error:  # torch raises anything here, and so does a model's own code
+            raise AttemptFailed(first_line(error), of_exception(error)) from error
+    model = onnx.load(str(plan.out))
+    name_batch_axes(model.graph, plan)
+    onnx.save(model, str(plan.out))
+    signature = check_graph(model, plan)
+    return Written(signature, _baked_in(caught) + fixed_outputs(signature))
+
+
+def _export(module: nn.Module, plan: ExportPlan) -> None:
+    arguments = example_inputs(plan.inputs)
+    returned = module(*arguments)
+    torch.onnx.export(
+        _flat(module, returned),
+        arguments,
+        str(plan.out),
+        dynamo=False,
+        opset_version=min(plan.opset, HIGHEST_OPSET),
+        input_names=list(plan.input_names),
+        output_names=list(named_outputs(returned, plan.output_names)),
+        dynamic_axes={
+            spec.name: {axis: dim for axis, dim in enumerate(spec.shape) if isinstance(dim, str)}
+            for spec in plan.inputs
+        },
+    )
+
+
+def _flat(module: nn.Module, returned: object) -> nn.Module:
+    """A TorchScript module stays as it is (wrapping would trace it); its tuple outputs come out flat anyway."""
+    if isinstance(returned, torch.Tensor) or isinstance(module, torch.jit.ScriptModule):
+        return module
+    return FlatOutputs(module)
+
+
+def name_batch_axes(graph: Any, plan: ExportPlan) -> None:
+    """Name the outputs' axes by running the file at two batch sizes: the older exporter guesses them, or bakes them in.
+
+    Raises :class:`AttemptFailed` when the file does not run at another batch than the one it was traced with.
+    """
+    from verify.runners.onnx_runner import OnnxRunner, onnx_signature
+
+    shapes = []
+    try:
+        with OnnxRunner(plan.out, onnx_signature(plan.out)) as runner:
+            for batch in (BATCH_SIZE + 1, 1):
+                inputs = example_inputs(plan.inputs, batch=batch)
+                feed = {name: tensor.numpy() for name, tensor in zip(plan.input_names, inputs, strict=True)}
+                shapes.append({name: array.shape for name, array in runner.infer(feed).items()})
+    except ToolError as error:
+        raise AttemptFailed(f"its file runs only at the batch it was traced with: {first_line(error)}") from error
+    for output in graph.output:
+        many, one = shapes[0][output.name], shapes[1][output.name]
+        for axis, (dim, larger, smaller) in enumerate(zip(output.type.tensor_type.shape.dim, many, one, strict=True)):
+            if larger == smaller:
+                dim.dim_value = larger
+            elif larger == (BATCH_SIZE + 1) * smaller:
+                dim.dim_param = BATCH if smaller == 1 else f"{smaller}*{BATCH}"
+            else:
+                dim.dim_param = f"{output.name}_{axis}"
+
+
+def _baked_in(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
+    """What the tracer says it took for constant, one line for each place in the model."""
+    traced = [each for each in caught if issubclass(each.category, torch.jit._trace.TracerWarning)]
+    places = dict.fromkeys(f"{each.filename}:{each.lineno}" for each in traced)
+    return tuple(f"the trace takes what {place} computes for constant" for place in places)

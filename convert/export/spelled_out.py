@@ -1,0 +1,91 @@
+"""Operators that torch's exporter does not translate as they are, spelled with ones that it does, in place.
+
+Each rule gives what ``run_decompositions`` would have given in inference, without tracing the net again.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.fx import Node
+
+_aten = torch.ops.aten
+
+
+def spell_out(node: Node) -> bool:
+    """Rewrite one node by its rule, if it has one that holds for its arguments."""
+    rule = _RULES.get(node.target)
+    return rule is not None and rule(node)
+
+
+def batch_norm(node: Node) -> bool:
+    """Inference batch norm with all its tensors: ``(x - mean) / sqrt(var + eps) * weight + bias``, fixed statistics."""
+    arguments = _arguments(node)
+    tensors = [arguments[name] for name in ("input", "weight", "bias", "running_mean", "running_var")]
+    if arguments["training"] or not all(isinstance(tensor, Node) for tensor in tensors):
+        return False
+    with node.graph.inserting_before(node):
+        normalised = node.graph.call_function(
+            _aten._native_batch_norm_legit_no_training.default, (*tensors, arguments["momentum"], arguments["eps"])
+        )
+        first = node.graph.call_function(operator.getitem, (normalised, 0))
+    empty = node.meta["val"].new_empty((0,))
+    normalised.meta = {**node.meta, "val": (node.meta["val"], empty, empty)}
+    _replace(node, first)
+    return True
+
+
+def adaptive_avg_pool2d(node: Node) -> bool:
+    """To 1x1: the mean over height and width. To sizes that divide the input's evenly: plain average pooling."""
+    image, target = node.args[0], node.args[1]
+    if not isinstance(image, Node) or not isinstance(target, list | tuple):
+        return False
+    height_width = image.meta["val"].shape[-2:]
+    if list(target) == [1, 1]:
+        node.target, node.args = _aten.mean.dim, (image, [-1, -2], True)
+        return True
+    static = all(isinstance(size, int) for size in (*target, *height_width))
+    if not static or any(size % out for size, out in zip(height_width, target, strict=True)):
+        return False
+    kernel = [size // out for size, out in zip(height_width, target, strict=True)]
+    if kernel == [1, 1]:
+        node.target, node.args = _aten.clone.default, (image,)
+    else:
+        node.target, node.args = _aten.avg_pool2d.default, (image, kernel, kernel)
+    return True
+
+
+def dropout(node: Node) -> bool:
+    """In inference dropout gives back its input."""
+    arguments = _arguments(node)
+    if arguments["train"] or not isinstance(arguments["input"], Node):
+        return False
+    _replace(node, arguments["input"])
+    return True
+
+
+def _arguments(node: Node) -> dict[str, Any]:
+    """A node's arguments by name, defaults filled in."""
+    schema = node.target._schema.arguments  # type: ignore[union-attr]
+    given = {argument.name: value for argument, value in zip(schema, node.args, strict=False)}
+    defaults = {argument.name: argument.default_value for argument in schema if argument.has_default_value()}
+    return {**defaults, **given, **node.kwargs}
+
+
+def _replace(node: Node, replacement: Node) -> None:
+    if not replacement.meta:
+        replacement.meta = dict(node.meta)
+    node.replace_all_uses_with(replacement)
+    node.graph.erase_node(node)
+
+
+_RULES: dict[Any, Callable[[Node], bool]] = {
+    _aten.batch_norm.default: batch_norm,
+    _aten.adaptive_avg_pool2d.default: adaptive_avg_pool2d,
+    _aten.dropout.default: dropout,
+    _aten.dropout_.default: dropout,
+    _aten.feature_dropout.default: dropout,
+}

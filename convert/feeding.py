@@ -1,0 +1,106 @@
+"""The samples of a run: which judge, which calibrate, which measure the noise floor."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert.settings import RunSettings
+from verify.artifact import sha256_of
+from verify.batches import batch_paths
+from verify.report.types import Refusal
+from verify.samples import InputSpec, RandomSamples, SampleSource, parse_samples
+from verify.samples.source import CallableSamples
+from verify.samples.write import JUDGING_BATCH_SIZES, write_batches, write_calibration
+
+
+@dataclass(frozen=True)
+class SamplePlan:
+    """Where samples come from. ``calibration`` is ``None`` when no static int8 is wanted."""
+
+    judging: SampleSource
+    calibration: SampleSource | None
+    hold_out: bool
+    max_judging: int
+    max_calibration: int
+
+
+@dataclass(frozen=True)
+class PreparedSamples:
+    """Folders of batches, ready to feed. ``floor`` holds the first batches of ``judging``, one of each size."""
+
+    judging: Path
+    floor: Path
+    description: str
+    batch_sizes: tuple[int, ...]
+    sample_count: int
+    calibration: Path | None = None
+    calibration_sha256: str = ""
+    refusals: tuple[Refusal, ...] = ()
+
+
+def plan_samples(settings: RunSettings, max_calibration: int) -> SamplePlan:
+    """What the settings ask for. Data given to calibrate on also judges, held out, unless other data is named for that.
+
+    Raises ``SamplesInvalid`` when a source is none.
+    """
+    calibration = parse_samples(settings.calibration, seed=settings.seed) if settings.calibration else None
+    hold_out = calibration is not None and settings.evaluation is None
+    judging = calibration if hold_out and calibration else parse_samples(settings.evaluation, seed=settings.seed)
+    random = isinstance(judging, RandomSamples)
+    max_judging = sum(JUDGING_BATCH_SIZES) if random else settings.max_judging
+    return SamplePlan(judging, calibration, hold_out, max_judging, max_calibration)
+
+
+def prepare_samples(inputs: tuple[InputSpec, ...], plan: SamplePlan, folder: Path) -> PreparedSamples:
+    """Job: write every sample the run needs below ``folder``."""
+    judging = write_batches(
+        source=plan.judging,
+        inputs=inputs,
+        folder=folder / "judging",
+        max_judging=plan.max_judging,
+        hold_out=plan.hold_out,
+    )
+    floor = folder / "floor"
+    floor.mkdir()
+    for path in batch_paths(judging.folder)[: len(JUDGING_BATCH_SIZES)]:
+        os.link(path, floor / path.name)
+    calibration = None
+    if plan.calibration is not None:
+        calibration = write_calibration(
+            source=plan.calibration,
+            inputs=inputs,
+            folder=folder / "calibration",
+            max_samples=plan.max_calibration,
+            max_judging=plan.max_judging,
+            hold_out=plan.hold_out,
+        )
+    return PreparedSamples(
+        judging=judging.folder,
+        floor=floor,
+        description=judging.description,
+        batch_sizes=judging.batch_sizes,
+        sample_count=judging.sample_count,
+        calibration=calibration.folder if calibration else None,
+        calibration_sha256=sha256_of(calibration.folder) if calibration else "",
+        refusals=_without_repeats((*judging.refusals, *(calibration.refusals if calibration else ()))),
+    )
+
+
+def content_sha256(settings: RunSettings) -> str | None:
+    """Hash of all sample data a run reads; ``None`` when only running it can tell (a callable)."""
+    digest = hashlib.sha256()
+    for text in (settings.calibration, settings.evaluation):
+        source = parse_samples(text, seed=settings.seed)
+        if isinstance(source, CallableSamples):
+            return None
+        digest.update(repr(source).encode())
+        if not isinstance(source, RandomSamples):
+            digest.update(sha256_of(source.path).encode())
+    return digest.hexdigest()
+
+
+def _without_repeats(refusals: tuple[Refusal, ...]) -> tuple[Refusal, ...]:
+    return tuple(dict.fromkeys(refusals))

@@ -1,0 +1,92 @@
+"""From outputs on disk to judged edges and described files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert.feeding import PreparedSamples
+from convert.hosts import Hosts
+from convert.pipeline import PipelineResult
+from convert.settings import RunSettings
+from convert.stages.base import Host
+from convert.start import Start
+from convert.verdict import artifact_verdict
+from verify.artifact import Artifact, size_bytes
+from verify.compare import compare_edge
+from verify.report.types import ArtifactReport, EdgeReport
+from verify.runners.inspect import OpSummary, summarise_ops
+from verify.runners.record import RunRecord
+from verify.tolerance import Budget, FloatBudget, OutputFloor, measure_floors, quantized_budget, rounding_floors
+
+FLOAT_ARTIFACTS = frozenset({"onnx", "saved_model", "float32"})
+
+
+@dataclass(frozen=True)
+class Judging:
+    """Judges what lies in ``outputs``, one folder an artifact, on the samples that made it."""
+
+    start: Start
+    samples: PreparedSamples
+    settings: RunSettings
+    outputs: Path
+
+    def edges(self, result: PipelineResult) -> tuple[EdgeReport, ...]:
+        """Every artifact against the one it was made from, and against the model the run started from."""
+        pairs = [(parent, name) for name, parent in result.parents.items()]
+        pairs += [(self.start.name, name) for name in result.parents if (self.start.name, name) not in pairs]
+        float_budget = FloatBudget(self._floors())
+        return tuple(self._edge(expected, actual, float_budget) for expected, actual in pairs)
+
+    def _floors(self) -> tuple[OutputFloor, ...]:
+        reference = self.outputs / self.start.name
+        if self.start.source is None:
+            return rounding_floors(reference)
+        return measure_floors(reference, self.outputs / f"{self.start.name}_float64")
+
+    def _edge(self, expected: str, actual: str, float_budget: FloatBudget) -> EdgeReport:
+        budget: Budget = float_budget
+        if actual not in FLOAT_ARTIFACTS:
+            budget = quantized_budget(actual, self.settings.int8_min_sqnr_db)
+        description = self.start.description
+        return compare_edge(
+            expected_name=expected,
+            actual_name=actual,
+            expected=self.outputs / expected,
+            actual=self.outputs / actual,
+            budget=budget,
+            sample_count=self.samples.sample_count,
+            class_count=description.class_count if description else None,
+        )
+
+
+def describe_files(
+    hosts: Hosts, result: PipelineResult, records: Mapping[str, RunRecord], edges: Sequence[EdgeReport]
+) -> tuple[ArtifactReport, ...]:
+    """What was made, in the order it was made: size, ops, latency, verdict."""
+    return tuple(
+        _describe(name, result.artifacts[name], _ops(hosts, result.artifacts[name]), records[name], edges)
+        for name in result.parents
+    )
+
+
+def _ops(hosts: Hosts, artifact: Artifact) -> OpSummary:
+    return hosts.worker(Host.RUNTIME).run(summarise_ops, artifact=artifact).value
+
+
+def _describe(
+    name: str, artifact: Artifact, ops: OpSummary, record: RunRecord, edges: Sequence[EdgeReport]
+) -> ArtifactReport:
+    return ArtifactReport(
+        name=name,
+        file=artifact.path.name,
+        format=artifact.format.value,
+        size_bytes=size_bytes(artifact.path),
+        sha256=artifact.sha256,
+        signature=artifact.signature,
+        latency_ms=record.latency_ms,
+        op_counts=ops.op_counts,
+        float_op_counts=ops.float_op_counts if name not in FLOAT_ARTIFACTS else (),
+        verdict=artifact_verdict(name, edges),
+    )

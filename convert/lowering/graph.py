@@ -1,0 +1,149 @@
+"""The walk over an ONNX graph: each node through its lowering, what is known now computed now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import onnx_ir as ir
+import tensorflow as tf
+
+from convert.layout.layout import Layout
+from convert.layout.value import Tensor, Value, constant
+from convert.lowering.call import REMEDY, Call
+from convert.lowering.registry import Lowering, find_lowering
+from convert.lowering.shape_arithmetic import fold_sizes
+from convert.lowering.source import describe
+from convert.lowering.trace import Trace
+from verify.errors import LoweringFailed, ToolError, UnsupportedOp
+
+_KEEPS_ITS_PARAMETER = frozenset({"Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast"})
+
+
+def unsupported_ops(model: ir.Model) -> tuple[str, ...]:
+    """The nodes that no lowering knows, described one a distinct op; empty when the whole model can be lowered."""
+    missing: dict[str, list[ir.Node]] = {}
+    for node in model.graph:
+        if find_lowering(node.domain, node.op_type, opset_of(model, node)) is None:
+            missing.setdefault(f"{node.domain}.{node.op_type}", []).append(node)
+    return tuple(
+        describe(nodes[0]) + (f", and {len(nodes) - 1} more like it" if len(nodes) > 1 else "")
+        for nodes in missing.values()
+    )
+
+
+def require_known_ops(model: ir.Model) -> None:
+    """Raise ``UnsupportedOp`` that names every op without a lowering, if there is any."""
+    if missing := unsupported_ops(model):
+        raise UnsupportedOp("no exact lowering for " + "; ".join(missing), fix=REMEDY)
+
+
+def opset_of(model: ir.Model, node: ir.Node) -> int:
+    """The version of the operator set that the node's op is from."""
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    return model.opset_imports.get(domain, model.opset_imports.get("ai.onnx", 1) if not domain else 1)
+
+
+def lower_graph(model: ir.Model, inputs: Mapping[str, Value], trace: Trace) -> dict[str, Value]:
+    """The graph's outputs by name, from its inputs by name."""
+    values: dict[str, Value] = dict(inputs)
+    for name, initializer in model.graph.initializers.items():
+        if name not in values:
+            values[name] = constant(_numbers(initializer), parameter=name)
+    last_use = _last_uses(model)
+    for position, node in enumerate(model.graph):
+        operands = [None if value is None else values[str(value.name)] for value in node.inputs]
+        for output, value in zip(node.outputs, _lower(node, operands, trace, opset_of(model, node)), strict=False):
+            values[str(output.name)] = value
+        for name in last_use.get(position, ()):
+            values.pop(name, None)
+    return {str(output.name): values[str(output.name)] for output in model.graph.outputs}
+
+
+def _numbers(initializer: ir.Value) -> np.ndarray:  # type: ignore[type-arg]
+    if initializer.const_value is None:
+        raise LoweringFailed(f"the initializer {initializer.name!r} has no data", fix="export the model again")
+    return initializer.const_value.numpy()
+
+
+def _last_uses(model: ir.Model) -> dict[int, list[str]]:
+    """By node position, the values that nobody needs after it: constants are freed once they are variables."""
+    last: dict[str, int] = {}
+    for position, node in enumerate(model.graph):
+        for value in node.inputs:
+            if value is not None:
+                last[str(value.name)] = position
+    kept = {str(output.name) for output in model.graph.outputs}
+    freed: dict[int, list[str]] = {}
+    for name, position in last.items():
+        if name not in kept:
+            freed.setdefault(position, []).append(name)
+    return freed
+
+
+def _lower(node: ir.Node, operands: Sequence[Value | None], trace: Trace, opset: int) -> tuple[Value, ...]:
+    lowering = find_lowering(node.domain, node.op_type, opset)
+    if lowering is None:
+        raise UnsupportedOp(f"no exact lowering for {describe(node)}", fix=REMEDY)
+    call = Call(node, operands, trace, opset)
+    try:
+        return _evaluate(call, lowering)
+    except ToolError:
+        raise
+    except Exception as error:
+        shapes = ", ".join("-" if v is None else "×".join(map(str, v.sizes)) or "scalar" for v in operands)
+        raise LoweringFailed(
+            f"{describe(node)} on ({shapes}) could not be lowered: {type(error).__name__}: {error}",
+            fix="try --lowering onnx2tf, and report the model",
+        ) from error
+
+
+def _evaluate(call: Call, lowering: Lowering) -> tuple[Value, ...]:
+    given = [value for value in call.inputs if value is not None]
+    if given and all(value.is_constant for value in given):
+        return _computed_now(call, lowering)
+    if any(value.is_shape_arithmetic for value in given) and not any(value.is_tensor for value in given):
+        sizes = fold_sizes(call)
+        if sizes is not None:
+            return (constant(sizes),)
+    results = lowering(call)
+    results = results if isinstance(results, tuple) else (results,)
+    return tuple(_settled(call, index, value) for index, value in enumerate(results))
+
+
+def _computed_now(call: Call, lowering: Lowering) -> tuple[Value, ...]:
+    """A node of constants, run once with TensorFlow's eager kernels."""
+    inherited = call.inputs[0].parameter if call.inputs[0] and call.node.op_type in _KEEPS_ITS_PARAMETER else None
+    with tf.init_scope():
+        bare = [None if value is None else replace(value, parameter=None) for value in call.inputs]
+        results = lowering(Call(call.node, bare, Trace({}), call.opset))
+        results = results if isinstance(results, tuple) else (results,)
+        settled = []
+        for index, value in enumerate(results):
+            tensor = call.trace.tensor(value, Layout.identity(value.rank))
+            array = tensor.numpy() if hasattr(tensor, "numpy") else np.asarray(tensor)
+            wanted = call.output_dtype(index)
+            settled.append(constant(array if wanted is None else array.astype(wanted.as_numpy_dtype), inherited))
+        return tuple(settled)
+
+
+def _settled(call: Call, index: int, value: Value) -> Value:
+    """The value with what ONNX's shape inference knows of its sizes, under ONNX's names for the dynamic ones."""
+    if not value.is_tensor or index >= len(call.node.outputs):
+        return value
+    shape = call.node.outputs[index].shape
+    if shape is None or len(shape) != value.rank:
+        return value
+    tensor = value.data
+    static = value.layout.physical([dim if isinstance(dim, int) else -1 for dim in shape])
+    if any(ours is None and theirs != -1 for ours, theirs in zip(tensor.shape, static, strict=True)):
+        tensor = tf.ensure_shape(tensor, [None if size == -1 else size for size in static])
+    names = [dim.value if isinstance(dim, ir.SymbolicDim) else None for dim in shape]
+    return Value(tensor, value.layout, call.trace.sizes(tensor, value.layout, names), value.parameter)
+
+
+def as_tensor(trace: Trace, value: Value, layout: Layout, dtype: tf.DType) -> Tensor:
+    """A graph output, stored and typed as the signature declares."""
+    tensor = tf.convert_to_tensor(trace.tensor(value, layout))
+    return tensor if tensor.dtype == dtype else tf.cast(tensor, dtype)

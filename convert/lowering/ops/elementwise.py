@@ -1,0 +1,164 @@
+"""Element-wise arithmetic, comparison and logic, with broadcasting, in whatever layout the operands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+
+import numpy as np
+import tensorflow as tf
+
+from convert.layout.value import Tensor, Value
+from convert.lowering.broadcast import unify
+from convert.lowering.call import Call
+from convert.lowering.registry import lowers
+
+
+def _register_unary(op: str, function: Callable[[Tensor], Tensor]) -> None:
+    def unary(call: Call) -> Value:
+        layout = call.value(0).layout
+        return call.result(function(call.tensor(0, layout)), layout)
+
+    lowers(op)(unary)
+
+
+def _register_binary(op: str, function: Callable[[Tensor, Tensor], Tensor]) -> None:
+    def binary(call: Call) -> Value:
+        (left, right), layout = unify(call, (0, 1))
+        return call.result(function(left, right), layout)
+
+    lowers(op)(binary)
+
+
+def _register_variadic(op: str, function: Callable[[Tensor, Tensor], Tensor]) -> None:
+    def variadic(call: Call) -> Value:
+        operands, layout = unify(call, range(len(call.inputs)))
+        return call.result(reduce(function, operands), layout)
+
+    lowers(op)(variadic)
+
+
+def _divide(left: Tensor, right: Tensor) -> Tensor:
+    """Integers are truncated towards zero, as in C."""
+    if not tf.as_dtype(left.dtype).is_integer:
+        return left / right
+    return tf.truncatediv(left, right)
+
+
+def _power(base: Tensor, exponent: Tensor) -> Tensor:
+    """Squares and roots as TFLite's own ops; the result has the base's type."""
+    base = tf.convert_to_tensor(base)
+    if isinstance(exponent, np.ndarray) and exponent.size == 1 and base.dtype.is_floating:
+        known = {2.0: tf.square, 0.5: tf.sqrt, -0.5: tf.math.rsqrt, 1.0: tf.identity}.get(float(exponent.item()))
+        if known is not None and exponent.ndim <= base.shape.rank:
+            return known(base)
+    exponent = tf.convert_to_tensor(exponent)
+    if base.dtype.is_integer and exponent.dtype.is_floating:
+        return tf.cast(tf.pow(tf.cast(base, exponent.dtype), exponent), base.dtype)
+    return tf.pow(base, tf.cast(exponent, base.dtype))
+
+
+def _is_nan(x: Tensor) -> Tensor:
+    return tf.not_equal(x, x)
+
+
+UNARY: dict[str, Callable[[Tensor], Tensor]] = {
+    "Identity": tf.identity,
+    "Abs": tf.abs,
+    "Neg": tf.negative,
+    "Sqrt": tf.sqrt,
+    "Reciprocal": tf.math.reciprocal,
+    "Exp": tf.exp,
+    "Log": tf.math.log,
+    "Erf": tf.math.erf,
+    "Floor": tf.floor,
+    "Ceil": tf.math.ceil,
+    "Round": tf.round,
+    "Sign": tf.sign,
+    "Not": tf.logical_not,
+    "IsNaN": _is_nan,
+    "Sin": tf.sin,
+    "Cos": tf.cos,
+    "Tan": tf.tan,
+    "Tanh": tf.tanh,
+    "Asin": tf.asin,
+    "Acos": tf.acos,
+    "Atan": tf.atan,
+    "Sinh": tf.sinh,
+    "Cosh": tf.cosh,
+    "Asinh": tf.asinh,
+    "Acosh": tf.acosh,
+    "Atanh": tf.atanh,
+}
+
+BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "Add": lambda left, right: left + right,
+    "Sub": lambda left, right: left - right,
+    "Mul": lambda left, right: left * right,
+    "Div": _divide,
+    "Pow": _power,
+    "Equal": tf.equal,
+    "Less": tf.less,
+    "Greater": tf.greater,
+    "LessOrEqual": tf.less_equal,
+    "GreaterOrEqual": tf.greater_equal,
+    "And": tf.logical_and,
+    "Or": tf.logical_or,
+    "Xor": tf.math.logical_xor,
+}
+
+for _op, _unary in UNARY.items():
+    _register_unary(_op, _unary)
+for _op, _binary in BINARY.items():
+    _register_binary(_op, _binary)
+_register_variadic("Sum", lambda left, right: left + right)
+_register_variadic("Min", tf.minimum)
+_register_variadic("Max", tf.maximum)
+
+
+@lowers("Dropout")
+def dropout(call: Call) -> Value:
+    """At inference its input, as it is."""
+    if len(call.node.outputs) > 1 and call.node.outputs[1].uses():
+        call.refuse("the second output, the mask")
+    return call.value(0)
+
+
+@lowers("Mean")
+def mean(call: Call) -> Value:
+    """Of all inputs, element by element."""
+    operands, layout = unify(call, range(len(call.inputs)))
+    return call.result(reduce(lambda left, right: left + right, operands) / len(operands), layout)
+
+
+@lowers("Mod")
+def mod(call: Call) -> Value:
+    """With the divisor's sign, or the dividend's (as C's fmod) where ``fmod`` says so."""
+    (left, right), layout = unify(call, (0, 1))
+    if call.int("fmod", 0):
+        return call.result(left - right * tf.cast(tf.truncatediv(left, right), left.dtype), layout)
+    return call.result(tf.math.floormod(left, right), layout)
+
+
+@lowers("Where")
+def where(call: Call) -> Value:
+    """``x`` where the condition holds, ``y`` elsewhere."""
+    (condition, x, y), layout = unify(call, (0, 1, 2))
+    return call.result(tf.where(condition, x, y), layout)
+
+
+@lowers("Cast")
+def cast(call: Call) -> Value:
+    """To the type of the attribute ``to``; floats become integers by truncation."""
+    from onnx.helper import tensor_dtype_to_np_dtype
+
+    layout = call.value(0).layout
+    dtype = tf.as_dtype(tensor_dtype_to_np_dtype(call.int("to", 1)))
+    return call.result(tf.cast(call.tensor(0, layout), dtype), layout)
+
+
+@lowers("CastLike")
+def cast_like(call: Call) -> Value:
+    """To the type of the second input."""
+    layout = call.value(0).layout
+    return call.result(tf.cast(call.tensor(0, layout), call.tensor(1, call.value(1).layout).dtype), layout)

@@ -1,0 +1,101 @@
+"""Matrix products. Constant weights take on the stored order of what they multiply."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from convert.layout.layout import Layout, reorder_fold
+from convert.layout.value import Array, Tensor, Value
+from convert.lowering.call import Call
+from convert.lowering.registry import lowers
+
+
+@lowers("Gemm")
+def gemm(call: Call) -> Value:
+    """``alpha·A'·B' + beta·C``; weights are stored as ``(in, out)``, their rows in the order in which A is stored."""
+    alpha, beta = call.float("alpha", 1.0), call.float("beta", 1.0)
+    weights = call.constant(1)
+    if weights is not None and not call.int("transA", 0):
+        rows = weights.T if call.int("transB", 0) else weights
+        y = _times_weights(call, call.value(0), 1, rows if alpha == 1 else (rows * alpha).astype(rows.dtype))
+    else:
+        y = tf.matmul(
+            call.tensor(0), call.tensor(1), transpose_a=bool(call.int("transA", 0)), transpose_b=bool(call.int("transB", 0))
+        )
+        y = y if alpha == 1 else y * tf.cast(alpha, y.dtype)
+    return call.result(y if not call.has(2) else y + _addend(call, beta))
+
+
+def _addend(call: Call, beta: float) -> Tensor:
+    bias = call.constant(2)
+    if bias is None:
+        return call.tensor(2) if beta == 1 else call.tensor(2) * beta
+    scaled = bias if beta == 1 else (bias * beta).astype(bias.dtype)
+    if scaled.ndim == 2 and scaled.shape[0] == 1:
+        scaled = scaled[0]
+    return call.weight(2, scaled)
+
+
+@lowers("MatMul")
+def matmul(call: Call) -> Value:
+    """numpy's matmul."""
+    left, right = call.value(0), call.value(1)
+    if right.is_constant and right.rank == 2 and left.rank >= 2 and not left.is_constant:
+        return _matmul_weights(call, left, np.asarray(right.data))
+    if left.rank == 1 or right.rank == 1:
+        return _with_a_vector(call, left, right)
+    (a, adjoint_a), (b, adjoint_b) = _matrix(call, left), _matrix(call, right)
+    return call.result(tf.matmul(a, b, transpose_a=adjoint_a, transpose_b=adjoint_b))
+
+
+def _matmul_weights(call: Call, left: Value, weights: Array) -> Value:
+    """Any storage will do that has the last axis last; the other axes stay where they are."""
+    layout = left.layout
+    if layout.order[-1] != left.rank - 1 or any(fold.axis != left.rank - 1 for fold in layout.folds):
+        layout = Layout.identity(left.rank)
+    left = Value(call.trace.tensor(left, layout), layout, left.sizes)
+    y = _times_weights(call, left, 1, weights, keep_axes=True)
+    return call.result(y, layout.unfolded())
+
+
+def _times_weights(call: Call, left: Value, index: int, rows: Array, *, keep_axes: bool = False) -> Tensor:
+    if not keep_axes:
+        layout = left.layout if left.layout.order == (0, 1) and left.layout.fold_of(0) is None else Layout.identity(2)
+        left = Value(call.trace.tensor(left, layout), layout, left.sizes)
+    fold = left.layout.fold_of(-1)
+    if fold is not None:
+        rows = reorder_fold(rows, type(fold)(0, fold.sizes, fold.order))
+    return _product(call, left.data, call.weight(index, rows))
+
+
+def _product(call: Call, x: Tensor, weights: Tensor) -> Tensor:
+    """``x·weights`` over the last axis, as one matrix product of rank 2: TFLite's FULLY_CONNECTED."""
+    if x.shape.rank == 2:
+        return tf.matmul(x, weights)
+    return tf.tensordot(x, weights, 1) if x.shape.rank < 2 else tf.matmul(x, weights)
+
+
+def _with_a_vector(call: Call, left: Value, right: Value) -> Value:
+    a, b = call.tensor(0), call.tensor(1)
+    a = tf.expand_dims(a, 0) if left.rank == 1 else a
+    b = tf.expand_dims(b, 1) if right.rank == 1 else b
+    y = tf.matmul(a, b)
+    y = tf.squeeze(y, -1) if right.rank == 1 else y
+    return call.result(tf.squeeze(y, -1 if right.rank == 1 else -2) if left.rank == 1 else y)
+
+
+def _matrix(call: Call, value: Value) -> tuple[Tensor, bool]:
+    """A stack of matrices, and whether each is stored transposed, which a batched product takes as it is."""
+    rank = value.rank
+    swapped = Layout((*range(rank - 2), rank - 1, rank - 2))
+    if value.is_tensor and value.layout == swapped:
+        return value.data, True
+    return call.trace.tensor(value, Layout.identity(rank)), False
+
+
+@lowers("Einsum")
+def einsum(call: Call) -> Value:
+    """As TensorFlow spells the same equation."""
+    equation = call.string("equation", "").replace(" ", "")
+    return call.result(tf.einsum(equation, *(call.tensor(index) for index in range(len(call.inputs)))))

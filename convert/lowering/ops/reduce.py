@@ -1,0 +1,93 @@
+"""Reductions over axes, in whatever layout the input has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from convert.layout.value import Tensor, Value
+from convert.lowering.call import Call
+from convert.lowering.registry import lowers
+
+_Reduction = Callable[[Tensor, Sequence[int], bool], Tensor]
+
+
+def _log_sum_exp(x: Tensor, axes: Sequence[int], keepdims: bool) -> Tensor:
+    return tf.reduce_logsumexp(x, axes, keepdims)
+
+
+REDUCTIONS: dict[str, _Reduction] = {
+    "ReduceMean": tf.reduce_mean,
+    "ReduceSum": tf.reduce_sum,
+    "ReduceMax": tf.reduce_max,
+    "ReduceMin": tf.reduce_min,
+    "ReduceProd": tf.reduce_prod,
+    "ReduceL1": lambda x, axes, keepdims: tf.reduce_sum(tf.abs(x), axes, keepdims),
+    "ReduceL2": lambda x, axes, keepdims: tf.sqrt(tf.reduce_sum(tf.square(x), axes, keepdims)),
+    "ReduceSumSquare": lambda x, axes, keepdims: tf.reduce_sum(tf.square(x), axes, keepdims),
+    "ReduceLogSum": lambda x, axes, keepdims: tf.math.log(tf.reduce_sum(x, axes, keepdims)),
+    "ReduceLogSumExp": _log_sum_exp,
+}
+
+
+def _register(op: str, reduction: _Reduction) -> None:
+    def reduced(call: Call) -> Value:
+        return _reduce(call, reduction)
+
+    lowers(op)(reduced)
+
+
+def _reduce(call: Call, reduction: _Reduction) -> Value:
+    given = call.ints_input_or_attribute(1, "axes")
+    rank = call.value(0).rank
+    if not given and call.int("noop_with_empty_axes", 0):
+        return call.value(0)
+    axes = tuple(axis % rank for axis in given) if given else tuple(range(rank))
+    value = call.unfolded(0, axes)
+    keepdims = bool(call.int("keepdims", 1))
+    physical = sorted(value.layout.physical_axis(axis) for axis in axes)
+    y = reduction(value.data, physical, keepdims)
+    return call.result(y, value.layout if keepdims else value.layout.without(axes))
+
+
+for _op, _reduction in REDUCTIONS.items():
+    _register(_op, _reduction)
+
+
+@lowers("ArgMax")
+def arg_max(call: Call) -> Value:
+    """Index of the first maximum along an axis."""
+    return _arg(call, tf.argmax)
+
+
+@lowers("ArgMin")
+def arg_min(call: Call) -> Value:
+    """Index of the first minimum along an axis."""
+    return _arg(call, tf.argmin)
+
+
+def _arg(call: Call, function: Callable[..., Tensor]) -> Value:
+    if call.int("select_last_index", 0):
+        call.refuse("select_last_index")
+    axis = call.int("axis", 0)
+    value = call.unfolded(0, [axis])
+    physical = value.layout.physical_axis(axis)
+    y = function(value.data, axis=physical, output_type=tf.int64)
+    if call.int("keepdims", 1):
+        return call.result(tf.expand_dims(y, physical), value.layout)
+    return call.result(y, value.layout.without([axis]))
+
+
+@lowers("CumSum")
+def cumulative_sum(call: Call) -> Value:
+    """Running sum along an axis."""
+    axis = int(call.require_constant(1, "the axis").item())
+    value = call.unfolded(0, [axis])
+    y = tf.cumsum(
+        value.data,
+        value.layout.physical_axis(axis),
+        exclusive=bool(call.int("exclusive", 0)),
+        reverse=bool(call.int("reverse", 0)),
+    )
+    return call.result(y, value.layout)

@@ -1,0 +1,94 @@
+"""An ONNX model as a SavedModel: weights as variables, one signature, names as ONNX has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+import tensorflow as tf
+
+from convert.layout.layout import Layout
+from convert.layout.value import Tensor, Value
+from convert.lowering.graph import as_tensor, lower_graph, require_known_ops
+from convert.lowering.interface import declare
+from convert.lowering.trace import Trace
+from verify.errors import LoweringFailed
+from verify.signature import Signature, TensorSpec
+
+SIGNATURE = "serving_default"
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A traced model that can be saved or called."""
+
+    module: Any
+    signature: Signature
+    function: Any
+
+
+def lower(model: ir.Model, layouts: Mapping[str, str] | None = None) -> Lowered:
+    """Trace the graph; ``layouts`` says for inputs and outputs ``NCHW`` where they are to stay as PyTorch has them.
+
+    Raises ``UnsupportedOp`` naming every op that is not known, before anything is traced.
+    """
+    require_known_ops(model)
+    signature = declare(model, layouts or {})
+    variables: dict[str, tf.Variable] = {}
+    function = _traced(model, signature, variables)
+    return Lowered(_module(function, variables), signature, function)
+
+
+def save(lowered: Lowered, folder: Path) -> None:
+    """Write the SavedModel; loading it gives ``variables``, ``trainable_variables`` and a call by input names."""
+    options = tf.saved_model.SaveOptions(experimental_debug_stripper=True)
+    tf.saved_model.save(lowered.module, str(folder), signatures={SIGNATURE: lowered.function}, options=options)
+
+
+def _traced(model: ir.Model, signature: Signature, variables: dict[str, tf.Variable]) -> Any:
+    def serve(*tensors: Tensor) -> dict[str, Tensor]:
+        trace = Trace(variables)
+        inputs = {
+            spec.name: _input(trace, spec, tensor) for spec, tensor in zip(signature.inputs, tensors, strict=True)
+        }
+        outputs = lower_graph(model, inputs, trace)
+        return {spec.name: _output(trace, spec, outputs[spec.name]) for spec in signature.outputs}
+
+    specs = [
+        tf.TensorSpec([None if isinstance(dim, str) else dim for dim in spec.shape], spec.dtype, name=spec.name)
+        for spec in signature.inputs
+    ]
+    return tf.function(serve, autograph=False, input_signature=specs).get_concrete_function()
+
+
+def _input(trace: Trace, spec: TensorSpec, tensor: Tensor) -> Value:
+    layout = _layout(spec)
+    names = [dim if isinstance(dim, str) else None for dim in layout.logical(spec.shape)]  # type: ignore[arg-type]
+    return Value(tensor, layout, trace.sizes(tensor, layout, names))
+
+
+def _output(trace: Trace, spec: TensorSpec, value: Value) -> Tensor:
+    tensor = as_tensor(trace, value, _layout(spec), tf.as_dtype(spec.dtype))
+    static = [None if isinstance(dim, str) else dim for dim in spec.shape]
+    if not tensor.shape.is_compatible_with(static):
+        raise LoweringFailed(
+            f"output {spec.name!r} came out with shape {tensor.shape} and is declared as {spec.shape}",
+            fix="report the model; --lowering onnx2tf may convert it",
+        )
+    return tf.identity(tensor, name="output")
+
+
+def _layout(spec: TensorSpec) -> Layout:
+    return Layout(spec.permutation) if spec.permutation is not None else Layout.identity(len(spec.shape))
+
+
+def _module(function: Any, variables: Mapping[str, tf.Variable]) -> Any:
+    module = tf.__internal__.tracking.AutoTrackable()
+    module.variables = list(variables.values())
+    module.trainable_variables = list(variables.values())
+    module.serve = function
+    return module
+

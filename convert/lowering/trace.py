@@ -1,0 +1,116 @@
+"""What one tracing of the graph shares between nodes: symbols, variables, and layouts a tensor was already brought to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from convert.layout.dims import Dim, Size, evaluate
+from convert.layout.layout import Layout, plan_relayout
+from convert.layout.value import Array, Tensor, Value
+
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.\\/>-]")
+
+
+class Trace:
+    """Turns values into tensors, and remembers what it made so that nothing is made twice."""
+
+    def __init__(self, variables: dict[str, tf.Variable]) -> None:
+        self.variables = variables
+        self._symbols: dict[str, tuple[Tensor, int]] = {}
+        self._scalars: dict[str, Tensor] = {}
+        self._stored: dict[tuple[int, Layout], Tensor] = {}
+        self._kept: list[Tensor] = []
+
+    def define(self, symbol: str, tensor: Tensor, physical_axis: int) -> None:
+        """Say where a dynamic size can be read; the first one said stays."""
+        self._symbols.setdefault(symbol, (tensor, physical_axis))
+
+    def sizes(self, tensor: Tensor, layout: Layout, names: Sequence[str | None] = ()) -> tuple[Size, ...]:
+        """A tensor's logical sizes; a dynamic one gets its name from ``names``, or a new one."""
+        sizes: list[Size] = []
+        for axis in range(layout.rank):
+            physical = layout.physical_axis(axis)
+            size = tensor.shape[physical]
+            if size is None:
+                name = names[axis] if axis < len(names) else None
+                symbol = name or f"size{len(self._symbols)}"
+                self.define(symbol, tensor, physical)
+                size = Dim.of(symbol)
+            sizes.append(size)
+        return tuple(sizes)
+
+    def scalar(self, size: Size) -> Tensor | int:
+        """A size as a Python integer, or as an int32 scalar where it is dynamic."""
+        return evaluate(size, self._read)
+
+    def _read(self, symbol: str) -> Tensor:
+        if symbol not in self._scalars:
+            tensor, axis = self._symbols[symbol]
+            self._scalars[symbol] = tf.shape(tensor)[axis]
+        return self._scalars[symbol]
+
+    def shape(self, sizes: Sequence[Size], *, infer_one: bool = True) -> Tensor | list[int]:
+        """Sizes as what ``tf.reshape`` takes: a plain list with at most one -1, where that can say it."""
+        dynamic = [size for size in sizes if isinstance(size, Dim)]
+        if not dynamic or (infer_one and len(dynamic) == 1 and 0 not in sizes):
+            return [-1 if isinstance(size, Dim) else int(size) for size in sizes]
+        return tf.stack([self.scalar(size) for size in sizes])
+
+    def reshape(self, tensor: Tensor, sizes: Sequence[Size]) -> Tensor:
+        """The tensor with other sizes; static ones stay known to shape inference."""
+        static = [None if isinstance(size, Dim) else int(size) for size in sizes]
+        if tensor.shape.rank == len(static) and all(a is not None and a == b for a, b in zip(tensor.shape, static)):
+            return tensor
+        shape = self.shape(sizes)
+        reshaped = tf.reshape(tensor, shape)
+        return reshaped if isinstance(shape, list) else tf.ensure_shape(reshaped, static)
+
+    def weight(self, parameter: str | None, array: Array) -> tf.Variable | Array:
+        """A parameter of the model as a variable, made once; other constants stay what they are."""
+        if parameter is None or array.size < 2 or not np.issubdtype(array.dtype, np.floating):
+            return array
+        with tf.init_scope():
+            return self._variable(parameter, array)
+
+    def _variable(self, name: str, array: Array) -> tf.Variable:
+        """The variable of that name; a second one where the same parameter is needed in another arrangement."""
+        while name in self.variables:
+            variable = self.variables[name]
+            if tuple(variable.shape) == array.shape and np.array_equal(variable.numpy(), array):
+                return variable
+            name += "_rearranged"
+        legal_name = _NOT_IN_A_NAME.sub("_", name).lstrip("_/\\>-.")
+        self.variables[name] = tf.Variable(np.ascontiguousarray(array), name=legal_name)
+        return self.variables[name]
+
+    def tensor(self, value: Value, layout: Layout) -> Tensor:
+        """The value as a tensor stored as ``layout``."""
+        if value.is_shape_arithmetic:
+            return self._shape_tensor(value)
+        if value.is_constant:
+            return tf.convert_to_tensor(self.weight(value.parameter, layout.store(np.asarray(value.data))))
+        if value.layout == layout:
+            return value.data
+        key = (id(value.data), layout)
+        if key not in self._stored:
+            self._stored[key] = self._relayout(value, layout)
+            self._kept.append(value.data)
+        return self._stored[key]
+
+    def _shape_tensor(self, value: Value) -> Tensor:
+        scalars = [self.scalar(size) for size in np.asarray(value.data).reshape(-1)]
+        return tf.stack(scalars) if value.rank else tf.convert_to_tensor(scalars[0])
+
+    def _relayout(self, value: Value, layout: Layout) -> Tensor:
+        if value.layout.folds and layout.folds and value.layout.folds != layout.folds:
+            value = Value(self._relayout(value, value.layout.unfolded()), value.layout.unfolded(), value.sizes)
+        plan = plan_relayout(value.layout, layout, value.sizes)
+        if not plan.moves_data:
+            return self.reshape(value.data, plan.merged)
+        expanded = self.reshape(value.data, plan.expanded) if len(plan.expanded) != value.rank else value.data
+        moved = tf.transpose(expanded, plan.permutation)
+        return self.reshape(moved, plan.merged) if len(plan.merged) != len(plan.permutation) else moved
