@@ -1,0 +1,98 @@
+"""Two folders of outputs → an :class:`EdgeReport`. What cannot be compared fails under its own name.
+
+Outputs are matched by name, shapes and dtypes must agree exactly, no axis is permuted and no value is replaced. Batches
+are read one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from verify.batches import batch_paths, read_batch
+from verify.judge import judge_output
+from verify.metrics import Array, top1_agreements
+from verify.report.types import EdgeKind, EdgeReport, OutputComparison, Verdict
+from verify.tally import Tally, tally_batch
+from verify.tolerance import Budget
+
+
+def compare_edge(
+    *,
+    expected_name: str,
+    actual_name: str,
+    expected: Path,
+    actual: Path,
+    budget: Budget,
+    sample_count: int,
+    class_count: int | None = None,
+) -> EdgeReport:
+    """Job: compare the outputs of two models for the same batches.
+
+    ``expected`` and ``actual`` are folders of batches in PyTorch layout and real values. ``sample_count`` is how many
+    different samples they hold: from two on, an output that is the same for all of them is a failure. For a classifier,
+    top-1 agreement is taken on the first output of shape ``(batch, class_count)``.
+    """
+    paths = batch_paths(expected)
+    tallies: dict[str, Tally] = {}
+    sizes: list[int] = []
+    agreeing = classified = 0
+    for path in paths:
+        wanted = read_batch(path)
+        given = read_batch(actual / path.name) if (actual / path.name).is_file() else None
+        sizes.append(max((array.shape[0] for array in wanted.values() if array.ndim), default=1))
+        tally_batch(tallies, wanted, given, path.name)
+        rows, same = _top1(wanted, given or {}, class_count)
+        classified, agreeing = classified + rows, agreeing + same
+    _tally_extra_batches(tallies, actual, {path.name for path in paths})
+    outputs = tuple(judge_output(name, tally, budget, sample_count) for name, tally in tallies.items())
+    outputs = outputs or (_nothing(expected),)
+    return EdgeReport(
+        expected=expected_name,
+        actual=actual_name,
+        kind=EdgeKind(budget.kind),
+        verdict=_worst(outputs),
+        budget=budget.phrase,
+        batch_sizes=tuple(sizes),
+        sample_count=sample_count,
+        outputs=outputs,
+        top1_agreement=agreeing / classified if classified else None,
+    )
+
+
+def _top1(wanted: Mapping[str, Array], given: Mapping[str, Array], class_count: int | None) -> tuple[int, int]:
+    """Rows compared, and rows that agree, on the first output that holds classes."""
+    for name, expected in wanted.items():
+        if class_count is not None and expected.ndim == 2 and expected.shape[1] == class_count:
+            if name in given and given[name].shape == expected.shape:
+                return expected.shape[0], top1_agreements(expected, given[name])
+            return expected.shape[0], 0
+    return 0, 0
+
+
+def _tally_extra_batches(tallies: dict[str, Tally], actual: Path, known: set[str]) -> None:
+    for path in batch_paths(actual):
+        if path.name not in known:
+            for name in read_batch(path):
+                tallies.setdefault(name, Tally()).fail("extra output", f"{path.name} has no counterpart")
+
+
+def _nothing(expected: Path) -> OutputComparison:
+    return OutputComparison(
+        name="*",
+        verdict=Verdict.FAIL,
+        failure="nothing compared",
+        explanation=f"There were no outputs to compare in {expected.name}.",
+        compared_values=0,
+        identical=False,
+        sqnr_db=None,
+        max_abs_error=None,
+        rms_error=None,
+        tolerance_rms=None,
+        noise_floor_multiple=None,
+    )
+
+
+def _worst(outputs: tuple[OutputComparison, ...]) -> Verdict:
+    verdicts = {output.verdict for output in outputs}
+    return next(verdict for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS) if verdict in verdicts)

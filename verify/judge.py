@@ -1,0 +1,97 @@
+"""One output, fully read, against its budget: a verdict and one sentence with the numbers that decided."""
+
+from __future__ import annotations
+
+from verify.metrics import ErrorSums
+from verify.report.types import OutputComparison, Verdict
+from verify.tally import Tally
+from verify.tolerance import Budget, FloatBudget, OutputFloor, QuantizedBudget
+
+CONSTANT = "constant output"
+
+
+def judge_output(name: str, tally: Tally, budget: Budget, sample_count: int) -> OutputComparison:
+    """The comparison of one output; every number in it is measured, or ``None``."""
+    if tally.failure is None:
+        _fail_what_proves_nothing(tally, sample_count)
+    floor = budget.floor(name) if isinstance(budget, FloatBudget) else None
+    comparable = tally.sums.count > 0 and tally.failure in {None, CONSTANT}
+    verdict, failure, explanation = _verdict(tally, budget, floor)
+    return OutputComparison(
+        name=name,
+        verdict=verdict,
+        failure=failure,
+        explanation=explanation,
+        compared_values=tally.sums.count,
+        identical=tally.identical and tally.sums.count > 0,
+        sqnr_db=tally.sums.sqnr_db if comparable else None,
+        max_abs_error=tally.sums.max_abs_error if comparable else None,
+        rms_error=tally.sums.rms_error if comparable else None,
+        tolerance_rms=_tolerance_rms(tally.sums, budget, floor) if comparable else None,
+        noise_floor_multiple=tally.sums.rms_error / floor.rms if comparable and floor and floor.rms else None,
+    )
+
+
+def _fail_what_proves_nothing(tally: Tally, sample_count: int) -> None:
+    if tally.sums.count == 0:
+        tally.fail("nothing compared", "the output has no values")
+    for side, variation in (("expected", tally.expected), ("given", tally.actual)):
+        constancy = variation.constancy(sample_count)
+        if tally.failure is None and constancy is not None:
+            tally.failure, tally.detail = CONSTANT, f"as {side}, {constancy}"
+
+
+def _verdict(tally: Tally, budget: Budget, floor: OutputFloor | None) -> tuple[Verdict, str | None, str]:
+    if tally.failure == CONSTANT and not tally.floating and tally.identical:
+        # An index or a count may well be the same for every sample; agreement then proves little, but is no fault.
+        return Verdict.INCONCLUSIVE, CONSTANT, _sentence(f"{CONSTANT}: {tally.detail}; both models agree on it")
+    if tally.failure is not None:
+        return Verdict.FAIL, tally.failure, _sentence(f"{tally.failure}: {tally.detail}")
+    if isinstance(budget, QuantizedBudget):
+        return _judge_quantized(tally.sums, budget)
+    if floor is None:
+        return Verdict.INCONCLUSIVE, "no noise floor", "No noise floor was measured for this output."
+    return _judge_float(tally.sums, budget, floor, identical=tally.identical)
+
+
+def _judge_quantized(sums: ErrorSums, budget: QuantizedBudget) -> tuple[Verdict, str | None, str]:
+    if sums.error_energy == 0:
+        return Verdict.PASS, None, f"All {sums.count} values are equal."
+    decibels = sums.sqnr_db
+    measured = "no signal at all" if decibels is None else f"{decibels:.1f} dB SQNR"
+    numbers = f"over {sums.count} values, largest error {sums.max_abs_error:.3g}"
+    if decibels is not None and decibels >= budget.min_sqnr_db:
+        return Verdict.PASS, None, _sentence(f"{measured} {numbers}; the budget is {budget.phrase}")
+    return Verdict.FAIL, "below budget", _sentence(f"below budget: {measured} {numbers}; the budget is {budget.phrase}")
+
+
+def _judge_float(
+    sums: ErrorSums, budget: FloatBudget, floor: OutputFloor, *, identical: bool
+) -> tuple[Verdict, str | None, str]:
+    if identical:
+        return Verdict.PASS, None, f"All {sums.count} values are bit-identical."
+    rms_within = sums.rms_error <= budget.margin * floor.rms
+    max_within = sums.max_abs_error <= budget.margin * floor.max_abs
+    decibels = "" if sums.sqnr_db is None else f", {sums.sqnr_db:.1f} dB SQNR"
+    numbers = (
+        f"RMS error {sums.rms_error:.2e} is {_multiple(sums.rms_error, floor.rms)} the noise floor, largest error "
+        f"{sums.max_abs_error:.2e} is {_multiple(sums.max_abs_error, floor.max_abs)} its floor "
+        f"(at most {budget.margin:g} ×){decibels} over {sums.count} values"
+    )
+    if rms_within and max_within:
+        return Verdict.PASS, None, _sentence(numbers)
+    return Verdict.FAIL, "over tolerance", _sentence(f"over tolerance: {numbers}")
+
+
+def _tolerance_rms(sums: ErrorSums, budget: Budget, floor: OutputFloor | None) -> float | None:
+    if isinstance(budget, QuantizedBudget):
+        return float(sums.rms_expected * 10 ** (-budget.min_sqnr_db / 20))
+    return None if floor is None else budget.margin * floor.rms
+
+
+def _multiple(error: float, floor: float) -> str:
+    return f"{error / floor:.2g} ×" if floor else "beyond"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,0 +1,130 @@
+"""What an edge is judged against: a measured noise floor for float edges, a declared SQNR for quantized ones.
+
+The floor of an output is how far float32 PyTorch itself is from float64 PyTorch on the judging samples, and never less
+than one rounding of the output, 2^-24 of its RMS (of its largest value, for the largest error). A float edge passes
+when its RMS error and its largest error are both within ``FLOAT_MARGIN`` floors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from verify.batches import batch_paths, read_batch
+from verify.errors import InfrastructureError
+from verify.metrics import ErrorSums, error_sums
+
+UNIT_ROUNDOFF = 2.0**-24
+"""Of float32: the largest relative error of one rounding to nearest."""
+
+FLOAT_MARGIN = 16.0
+"""How many noise floors a float edge may be off, RMS and largest error alike (24 dB)."""
+
+ROUNDINGS_WITHOUT_REFERENCE = 1024
+"""Where no float64 model can be run, the floor is a random walk of so many roundings: 32 · 2^-24 of the output's RMS.
+
+With the margin that demands 90 dB; nets that agree with PyTorch reach 100 to 140.
+"""
+
+FLOAT16_MIN_SQNR_DB = 45.0
+"""Rounding every weight to 11 bits costs 60 to 75 dB in a whole net; below 45 something else is wrong."""
+
+DYNAMIC_INT8_MIN_SQNR_DB = 20.0
+"""Weights to 8 bits per channel, activations to 8 bits on the fly: noise at 1 % of the signal's energy at most."""
+
+INT8_MIN_SQNR_DB = 15.0
+"""Weights and activations to 8 bits with fixed ranges: noise at 3 % of the signal's energy at most."""
+
+
+@dataclass(frozen=True)
+class OutputFloor:
+    """The noise floor of one output; ``basis`` says where it comes from, as a phrase."""
+
+    name: str
+    rms: float
+    max_abs: float
+    basis: str
+
+
+@dataclass(frozen=True)
+class FloatBudget:
+    """A float edge: at most ``margin`` floors, output by output."""
+
+    floors: tuple[OutputFloor, ...]
+    margin: float = FLOAT_MARGIN
+    kind: Literal["float"] = "float"
+
+    def floor(self, name: str) -> OutputFloor | None:
+        """The floor of that output, if it was measured."""
+        return next((floor for floor in self.floors if floor.name == name), None)
+
+    @property
+    def phrase(self) -> str:
+        """``16 × the noise floor (float32 against float64 PyTorch)``."""
+        bases = sorted({floor.basis for floor in self.floors})
+        return f"{self.margin:g} × the noise floor ({'; '.join(bases) or 'none was measured'})"
+
+
+@dataclass(frozen=True)
+class QuantizedBudget:
+    """A quantized edge: at least so much SQNR, output by output."""
+
+    min_sqnr_db: float
+    kind: Literal["quantized"] = "quantized"
+
+    @property
+    def phrase(self) -> str:
+        """``at least 15 dB SQNR``."""
+        return f"at least {self.min_sqnr_db:g} dB SQNR"
+
+
+Budget = FloatBudget | QuantizedBudget
+
+
+def quantized_budget(artifact_name: str, int8_min_sqnr_db: float = INT8_MIN_SQNR_DB) -> QuantizedBudget:
+    """The declared budget of ``float16``, ``dynamic_int8`` or ``int8``; raises ``KeyError`` for any other name."""
+    budgets_db = {
+        "float16": FLOAT16_MIN_SQNR_DB,
+        "dynamic_int8": DYNAMIC_INT8_MIN_SQNR_DB,
+        "int8": int8_min_sqnr_db,
+    }
+    return QuantizedBudget(budgets_db[artifact_name])
+
+
+def measure_floors(float32_outputs: Path, float64_outputs: Path) -> tuple[OutputFloor, ...]:
+    """Job: the floor of every output from the same model run in float32 and in float64 on the same batches."""
+    sums: dict[str, ErrorSums] = {}
+    for path in batch_paths(float64_outputs):
+        reference, single = read_batch(path), read_batch(float32_outputs / path.name)
+        if reference.keys() != single.keys():
+            raise InfrastructureError(f"{path.name}: float32 and float64 runs gave different outputs")
+        for name, expected in reference.items():
+            sums[name] = sums.get(name, ErrorSums()) + error_sums(expected, single[name])
+    return tuple(
+        OutputFloor(
+            name,
+            max(total.rms_error, UNIT_ROUNDOFF * total.rms_expected),
+            max(total.max_abs_error, UNIT_ROUNDOFF * total.max_abs_expected),
+            "float32 against float64 PyTorch",
+        )
+        for name, total in sums.items()
+    )
+
+
+def rounding_floors(outputs: Path) -> tuple[OutputFloor, ...]:
+    """Job: floors from the outputs' own size, where no float64 reference can be run (a run that starts from ONNX)."""
+    factor = ROUNDINGS_WITHOUT_REFERENCE**0.5 * UNIT_ROUNDOFF
+    sums: dict[str, ErrorSums] = {}
+    for path in batch_paths(outputs):
+        for name, values in read_batch(path).items():
+            sums[name] = sums.get(name, ErrorSums()) + error_sums(values, values)
+    return tuple(
+        OutputFloor(
+            name,
+            factor * total.rms_expected,
+            factor * total.max_abs_expected,
+            f"rounding bound of {ROUNDINGS_WITHOUT_REFERENCE} operations, no float64 reference",
+        )
+        for name, total in sums.items()
+    )
