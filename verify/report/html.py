@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from verify.atomic import write_text
 from verify.report import cards, chain, words
-from verify.report.snippet import feeding_snippet
+from verify.report.snippet import feeding_snippet, photo_preprocessing
 from verify.report.types import OutputComparison, Report
 
 
@@ -63,6 +63,7 @@ def _environment() -> jinja2.Environment:
         "moment": _moment,
         "op_counts": words.op_counts,
         "percent": words.percent,
+        "photo": photo_preprocessing,
         "seconds": words.seconds,
         "share": words.share,
         "size": words.size,

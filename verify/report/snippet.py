@@ -8,15 +8,15 @@ from __future__ import annotations
 import keyword
 import re
 
+from verify.errors import SamplesInvalid
 from verify.model import ModelDescription
 from verify.report import words
 from verify.report.types import ArtifactReport
-from verify.samples import ImagePreprocessing, InputSpec
+from verify.samples.image_folder import effective_preprocessing
+from verify.samples.spec import ImagePreprocessing, InputSpec
 from verify.signature import Quantization, TensorSpec, channels_last_permutation
 
-_RESERVED = frozenset(
-    {"np", "Image", "Interpreter", "run", "result", "photo", "scale", "width", "height", "left", "top"}
-)
+_RESERVED = frozenset({"np", "Image", "Interpreter", "run", "result", "photo", "width", "height", "left", "top"})
 _RESAMPLING = {"bilinear": "BILINEAR", "bicubic": "BICUBIC", "nearest": "NEAREST", "lanczos": "LANCZOS"}
 _NAME_MAX_CHARACTERS = 24
 
@@ -33,14 +33,14 @@ def feeding_snippet(artifact: ArtifactReport, model: ModelDescription | None) ->
     for spec, variable in zip(outputs, variables[len(inputs) :], strict=True):
         lines.append(_reading(spec, variable))
     imports = ["import numpy as np", "from ai_edge_litert.interpreter import Interpreter"]
-    if any(_photo_preprocessing(spec, known.get(spec.name)) for spec in inputs):
+    if any(photo_preprocessing(known.get(spec.name)) for spec in inputs):
         imports.append("from PIL import Image")
     return "\n".join([*imports, "", *lines]) + "\n"
 
 
 def _feeding(spec: TensorSpec, variable: str, known: InputSpec | None) -> list[str]:
     """What the reader has → what the file takes."""
-    preprocessing = _photo_preprocessing(spec, known)
+    preprocessing = photo_preprocessing(known)
     lines = _photo(variable, preprocessing, spec) if preprocessing else _placeholder(variable, spec, known)
     if spec.quantization is not None:
         lines += _quantizing(variable, spec.dtype, spec.quantization)
@@ -48,9 +48,14 @@ def _feeding(spec: TensorSpec, variable: str, known: InputSpec | None) -> list[s
     return lines
 
 
-def _photo_preprocessing(spec: TensorSpec, known: InputSpec | None) -> ImagePreprocessing | None:
-    is_colour_image = len(spec.shape) == 4 and spec.torch_shape[1] == 3
-    return known.preprocessing if known and is_colour_image else None
+def photo_preprocessing(known: InputSpec | None) -> ImagePreprocessing | None:
+    """How a photograph becomes this input: the known preprocessing at the input's own size; ``None`` for no photo."""
+    if known is None or known.preprocessing is None or len(known.shape) != 4 or known.shape[1] != 3:
+        return None
+    try:
+        return effective_preprocessing(known)
+    except SamplesInvalid:
+        return None
 
 
 def _photo(variable: str, how: ImagePreprocessing, spec: TensorSpec) -> list[str]:
@@ -61,8 +66,7 @@ def _photo(variable: str, how: ImagePreprocessing, spec: TensorSpec) -> list[str
         batch = f"{variable} = {variable}.transpose(2, 0, 1)[None]{_permuting(spec)}  # one photo"
     return [
         'photo = Image.open("photo.jpg").convert("RGB")',
-        f"scale = {how.resize} / min(photo.size)",
-        "width, height = int(photo.width * scale), int(photo.height * scale)",
+        f"width, height = (int({how.resize} * side / min(photo.size)) for side in photo.size)",
         f"photo = photo.resize((width, height), Image.Resampling.{_RESAMPLING.get(how.interpolation, 'BILINEAR')})",
         f"left, top = round((width - {how.crop}) / 2), round((height - {how.crop}) / 2)",
         f"photo = photo.crop((left, top, left + {how.crop}, top + {how.crop}))",
