@@ -10,7 +10,6 @@ import onnx_ir as ir
 
 from convert.rewrites.graph import constant, input_of, integer, number
 
-
 Floats = npt.NDArray[np.float64]
 
 
