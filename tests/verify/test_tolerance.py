@@ -1,0 +1,64 @@
+"""Noise floors: measured where float64 can be run, bounded where not, never below one rounding."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from verify.batches import batch_name, write_batch
+from verify.errors import InfrastructureError
+from verify.tolerance import (
+    UNIT_ROUNDOFF,
+    FloatBudget,
+    measure_floors,
+    quantized_budget,
+    rounding_floors,
+)
+
+
+def _folders(tmp_path, error: float):
+    random = np.random.default_rng(0)
+    for index, size in enumerate((1, 2, 5)):
+        exact = random.normal(0, 3, (size, 1000))
+        noise = random.choice([-error, error], exact.shape)
+        write_batch(tmp_path / "double" / batch_name(index), {"y": exact})
+        write_batch(tmp_path / "single" / batch_name(index), {"y": exact + noise})
+    return tmp_path / "single", tmp_path / "double"
+
+
+def test_the_floor_is_the_error_of_float32(tmp_path):
+    single, double = _folders(tmp_path, 1e-4)
+    (floor,) = measure_floors(single, double)
+    assert floor.name == "y"
+    assert floor.rms == pytest.approx(1e-4)
+    assert floor.max_abs == pytest.approx(1e-4)
+    assert floor.basis == "float32 against float64 PyTorch"
+
+
+def test_the_floor_is_never_below_one_rounding_of_the_output(tmp_path):
+    single, double = _folders(tmp_path, 0.0)
+    (floor,) = measure_floors(single, double)
+    assert floor.rms == pytest.approx(3 * UNIT_ROUNDOFF, rel=0.05)
+    assert floor.max_abs > floor.rms * 3
+
+
+def test_without_float64_the_floor_is_a_labelled_bound(tmp_path):
+    single, _ = _folders(tmp_path, 0.0)
+    (floor,) = rounding_floors(single)
+    assert floor.rms == pytest.approx(32 * 3 * UNIT_ROUNDOFF, rel=0.05)
+    assert "no float64 reference" in FloatBudget((floor,)).phrase
+
+
+def test_floors_of_different_outputs_are_refused(tmp_path):
+    single, double = _folders(tmp_path, 0.0)
+    write_batch(single / batch_name(1), {"z": np.ones(3)})
+    with pytest.raises(InfrastructureError, match="different outputs"):
+        measure_floors(single, double)
+
+
+def test_budgets_are_stated_with_their_numbers():
+    assert quantized_budget("float16").phrase == "at least 45 dB SQNR"
+    assert quantized_budget("dynamic_int8").phrase == "at least 20 dB SQNR"
+    assert quantized_budget("int8", 18.5).phrase == "at least 18.5 dB SQNR"
+    with pytest.raises(KeyError):
+        quantized_budget("float32")
