@@ -106,7 +106,12 @@ def test_the_same_key_is_reused_and_a_damaged_file_is_not(tmp_path: Path) -> Non
 
 
 def test_the_key_follows_input_options_and_further_inputs() -> None:
-    keys = [stage_key(Copy(), "aa"), stage_key(Copy(), "bb"), stage_key(Copy(level=2), "aa"), stage_key(Copy(), "aa", ("x",))]
+    keys = [
+        stage_key(Copy(), "aa"),
+        stage_key(Copy(), "bb"),
+        stage_key(Copy(level=2), "aa"),
+        stage_key(Copy(), "aa", ("x",)),
+    ]
     assert len(set(keys)) == 4
     assert stage_key(Copy(), "aa") == keys[0]
 

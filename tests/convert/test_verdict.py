@@ -1,0 +1,51 @@
+"""From edges to an answer a person can act on."""
+
+from __future__ import annotations
+
+from convert.verdict import artifact_verdict, exit_code, headline, next_steps, worst
+from verify.errors import ExitCode
+from verify.report.types import EdgeKind, EdgeReport, OutputComparison, Verdict
+
+FILES = {"onnx": "net.onnx", "float32": "net_float32.tflite", "int8": "net_int8.tflite"}
+
+
+def edge(actual: str, verdict: Verdict, explanation: str = "fine", expected: str = "pytorch") -> EdgeReport:
+    output = OutputComparison("logits", verdict, None, explanation, 10, False, 30.0, 0.1, 0.1, 0.1, 1.0)
+    return EdgeReport(expected, actual, EdgeKind.FLOAT, verdict, "budget", (1, 2, 5), 8, (output,))
+
+
+def test_nothing_compared_is_no_pass() -> None:
+    assert worst([]) is Verdict.INCONCLUSIVE
+    assert artifact_verdict("int8", [edge("onnx", Verdict.PASS)]) is Verdict.INCONCLUSIVE
+
+
+def test_one_failing_edge_fails_its_file() -> None:
+    edges = [edge("int8", Verdict.PASS), edge("int8", Verdict.FAIL, expected="float32")]
+    assert artifact_verdict("int8", edges) is Verdict.FAIL
+
+
+def test_the_headline_names_the_bad_file_its_reason_and_the_good_ones() -> None:
+    edges = [
+        edge("onnx", Verdict.PASS),
+        edge("float32", Verdict.PASS),
+        edge("int8", Verdict.FAIL, "9.1 dB, below 15 dB."),
+    ]
+    assert headline(FILES, edges, "PyTorch") == (
+        "Do not ship net_int8.tflite: 9.1 dB, below 15 dB. net.onnx and net_float32.tflite pass."
+    )
+
+
+def test_a_clean_run_says_what_agrees() -> None:
+    edges = [edge(name, Verdict.PASS) for name in FILES]
+    assert headline(FILES, edges, "PyTorch").startswith("Ready to ship: 3 files agree with PyTorch")
+
+
+def test_without_calibration_the_next_step_is_how_to_get_int8() -> None:
+    edges = [edge(name, Verdict.PASS) for name in FILES]
+    assert any("--calib" in step for step in next_steps(FILES, edges, calibrated=False, lowering="auto"))
+    assert next_steps(FILES, edges, calibrated=True, lowering="auto") == []
+
+
+def test_exit_codes_are_as_designed() -> None:
+    codes = [exit_code(verdict) for verdict in (Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE)]
+    assert codes == [ExitCode.PASS, ExitCode.PARITY_FAILED, ExitCode.INCONCLUSIVE] == [0, 1, 5]
