@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from typing import Any
@@ -13,21 +14,36 @@ from convert.export.attempt import AttemptFailed, first_line
 from convert.export.check import check_graph, fixed_outputs
 from convert.export.examples import example_inputs
 from convert.export.plan import ExportPlan, Written
-from convert.export.settle import SettledProgram, settled
+from convert.export.settle import RecordedProgram, SettledProgram, recorded
 from convert.export.source_line import of_exception, of_stack_trace
 from verify.runners.flatten import named_outputs
 from verify.samples import InputSpec
+
+logger = logging.getLogger(__name__)
 
 DATA_DEPENDENT = "the model branches on the values in its data"
 
 
 def write_onnx(module: torch.nn.Module | ExportedProgram, plan: ExportPlan) -> Written:
     """Write ``plan.out``; raises :class:`AttemptFailed`."""
-    program = module if isinstance(module, ExportedProgram) else capture(module, plan.inputs)
-    translated = translate(settled(program), plan)
+    translated = _translated(module, plan)
     signature = check_graph(_without_weights(translated, plan), plan)
     translated.save(plan.out, external_data=False)
     return Written(signature, fixed_outputs(signature))
+
+
+def _translated(module: torch.nn.Module | ExportedProgram, plan: ExportPlan) -> torch.onnx.ONNXProgram:
+    """Without a retrace where that works; else as torch does it, so that settling can cost time but never a model."""
+    if isinstance(module, ExportedProgram):
+        return translate(recorded(module, RecordedProgram), plan)
+    program = recorded(capture(module, plan.inputs), SettledProgram)
+    try:
+        return translate(program, plan)
+    except AttemptFailed as failure:
+        if program.declined is not None:
+            raise
+        logger.info("not translated as settled: %s", failure)
+    return translate(recorded(capture(module, plan.inputs), RecordedProgram), plan)
 
 
 def capture(module: torch.nn.Module, inputs: tuple[InputSpec, ...]) -> ExportedProgram:
@@ -55,7 +71,7 @@ def dynamic_dims(inputs: tuple[InputSpec, ...]) -> tuple[dict[int, Any], ...]:
     return tuple({axis: dims[dim] for axis, dim in enumerate(spec.shape) if isinstance(dim, str)} for spec in inputs)
 
 
-def translate(program: SettledProgram, plan: ExportPlan) -> torch.onnx.ONNXProgram:
+def translate(program: RecordedProgram, plan: ExportPlan) -> torch.onnx.ONNXProgram:
     """An exported program as ONNX, in memory; raises :class:`AttemptFailed` naming the PyTorch line of the operator."""
     output_names = list(named_outputs(_returned(program), plan.output_names))
     axis_names = tuple(
@@ -137,7 +153,7 @@ def _root_cause(error: BaseException) -> str:
     return first_line(error)
 
 
-def _line_of_failing_node(program: SettledProgram, error: BaseException) -> str | None:
+def _line_of_failing_node(program: RecordedProgram, error: BaseException) -> str | None:
     """The PyTorch line of the node that the translation stopped at, if its error names one."""
     causes: list[str] = []
     seen: BaseException | None = error

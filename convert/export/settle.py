@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.export import ExportedProgram
@@ -28,11 +28,22 @@ _SYMBOLIC_ARITHMETIC = frozenset({
 })  # fmt: skip
 
 
-class SettledProgram(ExportedProgram):
-    """An exported program whose ``run_decompositions`` rewrites in place where it can, and retraces where it cannot."""
+class RecordedProgram(ExportedProgram):
+    """An exported program that remembers what the exporter translated, so that an error can name its PyTorch line."""
 
     decomposed: ExportedProgram | None = None
-    """What the exporter translated, once it has asked; errors name nodes of it."""
+
+    def run_decompositions(
+        self, decomp_table: dict[Any, Callable[..., Any]] | None = None, decompose_custom_triton_ops: bool = False
+    ) -> ExportedProgram:
+        """The program retraced, its operators decomposed by the table."""
+        self.decomposed = super().run_decompositions(decomp_table, decompose_custom_triton_ops)
+        return self.decomposed
+
+
+class SettledProgram(RecordedProgram):
+    """An exported program that is rewritten in place when asked to decompose, and retraced only where it must."""
+
     declined: str | None = None
     """Why it had to be retraced; ``None`` when it was not."""
 
@@ -43,15 +54,17 @@ class SettledProgram(ExportedProgram):
         self.declined = "no table" if decomp_table is None else settle(self.graph_module.graph, decomp_table)
         if self.declined is None:
             self.decomposed = self
-        else:
-            logger.info("retracing the exported program: %s", self.declined)
-            self.decomposed = super().run_decompositions(decomp_table, decompose_custom_triton_ops)
-        return self.decomposed
+            return self
+        logger.info("retracing the exported program: %s", self.declined)
+        return super().run_decompositions(decomp_table, decompose_custom_triton_ops)
 
 
-def settled(program: ExportedProgram) -> SettledProgram:
-    """The same program, sharing graph and weights, that settles itself when the exporter asks it to decompose."""
-    return SettledProgram(
+Recorded = TypeVar("Recorded", bound=RecordedProgram)
+
+
+def recorded(program: ExportedProgram, kind: type[Recorded]) -> Recorded:
+    """The same program as ``kind``, sharing graph and weights."""
+    return kind(
         root=program.graph_module,
         graph=program.graph,
         graph_signature=program.graph_signature,
@@ -86,10 +99,10 @@ def _settle_node(node: Node, table: Table, composite: Table) -> str | None:
         return "no ATen operator"
     if _is_complex(node):
         return "complex numbers"
+    if spelled_out.spell_out(node):
+        return None
     reason = functional_ops.make_functional(node) if node.target._schema.is_mutable else None
-    if reason is not None or spelled_out.spell_out(node):
-        return reason
-    return _untranslatable(node, table, composite)
+    return reason or _untranslatable(node, table, composite)
 
 
 def _untranslatable(node: Node, table: Table, composite: Table) -> str | None:

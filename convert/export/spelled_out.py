@@ -60,10 +60,52 @@ def adaptive_avg_pool2d(node: Node) -> bool:
 
 def dropout(node: Node) -> bool:
     """In inference dropout gives back its input."""
-    arguments = _arguments(node)
-    if arguments["train"] or not isinstance(arguments["input"], Node):
+    given = node.args[0]
+    if _arguments(node)["train"] or not isinstance(given, Node):
         return False
-    _replace(node, arguments["input"])
+    _replace(node, given)
+    return True
+
+
+def translated_as_it_is(_node: Node) -> bool:
+    """Composites that may return a view: a retrace takes them apart, although the exporter knows them whole."""
+    return True
+
+
+def even_chunks(node: Node) -> bool:
+    """``chunk`` into equal parts, as ONNX's Split makes them; torch may give fewer parts than asked for otherwise."""
+    arguments = _arguments(node)
+    size = arguments["self"].meta["val"].shape[arguments["dim"]]
+    return isinstance(size, int) and size % arguments["chunks"] == 0 and arguments["chunks"] > 1
+
+
+def unflatten(node: Node) -> bool:
+    """One axis split into several, as a reshape; at most one of the resulting dims may be symbolic."""
+    dims = list(node.meta["val"].shape)
+    symbolic = [axis for axis, dim in enumerate(dims) if not isinstance(dim, int)]
+    if len(symbolic) > 1:
+        return False
+    shape = [-1 if axis in symbolic else dim for axis, dim in enumerate(dims)]
+    node.target, node.args, node.kwargs = _aten.reshape.default, (node.args[0], shape), {}
+    return True
+
+
+def attention_over_three_axes(node: Node) -> bool:
+    """``(batch, tokens, channels)`` attention as one head of four axes, the only form that the exporter translates."""
+    arguments = _arguments(node)
+    tensors = [arguments[name] for name in ("query", "key", "value")]
+    if any(tensor.meta["val"].dim() != 3 for tensor in tensors) or arguments["attn_mask"] is not None:
+        return False
+    with node.graph.inserting_before(node):
+        heads = [node.graph.call_function(_aten.unsqueeze.default, (tensor, 1)) for tensor in tensors]
+    for head, tensor in zip(heads, tensors, strict=True):
+        head.meta = {**node.meta, "val": tensor.meta["val"].unsqueeze(1)}
+    with node.graph.inserting_after(node):
+        attended = node.graph.call_function(_aten.squeeze.dim, (node, 1))
+    attended.meta = dict(node.meta)
+    node.replace_all_uses_with(attended, delete_user_cb=lambda user: user is not attended)
+    node.args = (*heads, *node.args[3:])
+    node.meta = {**node.meta, "val": node.meta["val"].unsqueeze(1)}
     return True
 
 
@@ -88,4 +130,10 @@ _RULES: dict[Any, Callable[[Node], bool]] = {
     _aten.dropout.default: dropout,
     _aten.dropout_.default: dropout,
     _aten.feature_dropout.default: dropout,
+    _aten.flatten.using_ints: translated_as_it_is,
+    _aten.reshape.default: translated_as_it_is,
+    _aten.contiguous.default: translated_as_it_is,
+    _aten.chunk.default: even_chunks,
+    _aten.unflatten.int: unflatten,
+    _aten.scaled_dot_product_attention.default: attention_over_three_axes,
 }

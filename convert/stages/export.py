@@ -1,0 +1,70 @@
+"""PyTorch → ONNX. The options say how to open the checkpoint, and how to write it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from convert.stages.base import Host, Stage, StageResult, flag
+from verify.artifact import Artifact, Format, sha256_of
+from verify.model import ModelSource
+
+
+@dataclass(frozen=True)
+class ExportOnnx(Stage):
+    """Open a checkpoint and write it as ONNX, its batch dynamic, its names chosen, its source lines kept."""
+
+    name: ClassVar[str] = "export"
+    title: ClassVar[str] = "PyTorch → ONNX"
+    consumes: ClassVar[Format] = Format.CHECKPOINT
+    produces: ClassVar[Format] = Format.ONNX
+    host: ClassVar[Host] = Host.TORCH
+    artifact_name: ClassVar[str] = "onnx"
+    suffix: ClassVar[str] = ".onnx"
+    relevant_packages: ClassVar[tuple[str, ...]] = ("torch", "torchvision", "timm", "onnx", "onnxscript", "onnx-ir")
+
+    arch: str | None = flag(
+        None,
+        "The architecture: torchvision:NAME, timm:NAME, FILE.py:CLASS or PACKAGE.MODULE:CLASS. Recognised if left out.",
+    )
+    arch_args: tuple[tuple[str, str], ...] = flag(
+        (), "An argument for the architecture, as a Python literal; repeat for more.", metavar="NAME=LITERAL"
+    )
+    inputs: tuple[str, ...] = flag(
+        (),
+        "An input, where the architecture's own is not wanted: image=N,1,28,28 or ids=N,16:int64:0..999; "
+        "repeat for more.",
+        cli_name="--input",
+        metavar="NAME=DIMS[:DTYPE[:LOW..HIGH]]",
+    )
+    output_names: tuple[str, ...] = flag(
+        (), "A name for an output, in order; repeat for more. The model's own if left out.", cli_name="--output-name"
+    )
+    trust_pickle: bool = flag(False, "Load a pickled module, which runs code from the file.")
+    partial: bool = flag(False, "Accept missing or unexpected tensors, and list them.")
+    prefer_ema: bool = flag(False, "Take the moving-average copy of the weights, where there is one.", cli_name="--ema")
+    opset: int = flag(20, "The ONNX operator set to write.")
+    exporter: str = flag("auto", "torch's exporter: auto (newer, older as a fallback), newer or older.")
+
+    def source(self, checkpoint: Path) -> ModelSource:
+        """The checkpoint and everything these options say about opening it."""
+        return ModelSource(
+            path=checkpoint,
+            arch=self.arch,
+            arch_args=self.arch_args,
+            inputs=self.inputs,
+            output_names=self.output_names,
+            trust_pickle=self.trust_pickle,
+            partial=self.partial,
+            prefer_ema=self.prefer_ema,
+        )
+
+    def call(self, artifact: Artifact, out: Path) -> StageResult:
+        from convert.export.ladder import export_module
+        from verify.checkpoint import open_model
+
+        opened = open_model(self.source(artifact.path))
+        outcome = export_module(opened.module, opened.description, out, self.opset, self.exporter)
+        written = Artifact(out, Format.ONNX, outcome.signature, sha256_of(out))
+        return StageResult(written, (*opened.description.notes, *outcome.notes), outcome.refusals)
