@@ -56,7 +56,9 @@ def plan_reshape(layout: Layout, sizes: Sequence[Size], target: Sequence[Size]) 
     return ReshapePlan(layout, result.physical(tuple(target)), result)
 
 
-def resolve_target(sizes: Sequence[Size], requested: Sequence[Size], *, zero_copies: bool = True) -> tuple[Size, ...] | None:
+def resolve_target(
+    sizes: Sequence[Size], requested: Sequence[Size], *, zero_copies: bool = True
+) -> tuple[Size, ...] | None:
     """ONNX's 0 (copy) and -1 (whatever is left) as sizes; ``None`` if what is left is not known as a product."""
     target = [sizes[i] if zero_copies and size == 0 else size for i, size in enumerate(requested)]
     if -1 not in target:

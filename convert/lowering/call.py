@@ -105,28 +105,28 @@ class Call:
     def _attribute(self, name: str) -> ir.Attr | None:
         return self.node.attributes.get(name)
 
-    def int(self, name: str, default: int) -> int:
+    def integer(self, name: str, default: int) -> int:
         """An integer attribute."""
         attribute = self._attribute(name)
         return attribute.as_int() if attribute is not None else default
 
-    def float(self, name: str, default: float) -> float:
+    def number(self, name: str, default: float) -> float:
         """A float attribute."""
         attribute = self._attribute(name)
         return attribute.as_float() if attribute is not None else default
 
-    def string(self, name: str, default: str) -> str:
+    def text(self, name: str, default: str) -> str:
         """A string attribute."""
         attribute = self._attribute(name)
         return attribute.as_string() if attribute is not None else default
 
-    def ints(self, name: str) -> tuple[int, ...] | None:
+    def integers(self, name: str) -> tuple[int, ...] | None:
         """An attribute that lists integers, ``None`` if it is not given."""
         attribute = self._attribute(name)
         return tuple(attribute.as_ints()) if attribute is not None else None
 
-    def ints_input_or_attribute(self, index: int, name: str) -> tuple[int, ...] | None:
+    def integers_input_or_attribute(self, index: int, name: str) -> tuple[int, ...] | None:
         """What older operator sets have as an attribute and newer ones as an input (axes, split, pads …)."""
         if not self.has(index):
-            return self.ints(name)
+            return self.integers(name)
         return tuple(int(item) for item in self.require_constant(index, name).reshape(-1))

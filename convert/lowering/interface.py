@@ -21,7 +21,8 @@ def parse_layouts(options: Iterable[str]) -> dict[str, str]:
         if not separator or layout.upper() not in _AS_IN_PYTORCH | _CHANNELS_LAST:
             known = ", ".join(sorted(_AS_IN_PYTORCH | _CHANNELS_LAST))
             raise InputSpecInvalid(
-                f"--layout {option!r} is not NAME=LAYOUT with a layout of {known}", fix="for example --layout image=NCHW"
+                f"--layout {option!r} is not NAME=LAYOUT with a layout of {known}",
+                fix="for example --layout image=NCHW",
             )
         layouts[name] = layout.upper()
     return layouts
@@ -45,7 +46,8 @@ def _spec(value: ir.Value, layouts: Mapping[str, str]) -> TensorSpec:
     name = str(value.name)
     if value.shape is None or value.dtype is None:
         raise ModelUnreadable(
-            f"{name!r} of the ONNX model has no shape or no type", fix="run onnx.shape_inference on it, or export it again"
+            f"{name!r} of the ONNX model has no shape or no type",
+            fix="run onnx.shape_inference on it, or export it again",
         )
     sizes = tuple(_dim(dim, f"{name}_{axis}") for axis, dim in enumerate(value.shape))
     permutation = _permutation(name, len(sizes), layouts.get(name))

@@ -24,7 +24,9 @@ def lowers(op: str, *, since: int = 1, domain: str = "") -> Callable[[Lowering],
     def register(function: Lowering) -> Lowering:
         versions = _LOWERINGS.setdefault((domain, op), {})
         if since in versions:
-            raise ValueError(f"{domain or 'ai.onnx'}.{op} since {since} is lowered by {versions[since].__name__} already")
+            raise ValueError(
+                f"{domain or 'ai.onnx'}.{op} since {since} is lowered by {versions[since].__name__} already"
+            )
         versions[since] = function
         return function
 

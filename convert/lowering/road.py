@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, ShapeInferencePass
 
-from verify.errors import ModelUnreadable, UnsupportedOp
+from verify.errors import ModelUnreadable
 from verify.signature import Signature
 
 
@@ -35,6 +35,3 @@ def lower_file(model: ir.Model, out: Path, layout: Sequence[str]) -> Signature:
     lowered = saved_model.lower(model, parse_layouts(layout))
     saved_model.save(lowered, out)
     return lowered.signature
-
-
-__all__ = ["UnsupportedOp", "lower_file", "read_model"]

@@ -91,4 +91,3 @@ def _module(function: Any, variables: Mapping[str, tf.Variable]) -> Any:
     module.trainable_variables = list(variables.values())
     module.serve = function
     return module
-

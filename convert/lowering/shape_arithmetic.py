@@ -32,7 +32,7 @@ def fold_sizes(call: Call) -> Array | None:
 
 
 def _gather(call: Call, arrays: list[Array]) -> Array:
-    return np.asarray(np.take(arrays[0], arrays[1].astype(np.int64), axis=call.int("axis", 0)), dtype=object)
+    return np.asarray(np.take(arrays[0], arrays[1].astype(np.int64), axis=call.integer("axis", 0)), dtype=object)
 
 
 def _slice(call: Call, arrays: list[Array]) -> Array | None:
@@ -44,7 +44,7 @@ def _slice(call: Call, arrays: list[Array]) -> Array | None:
 
 
 def _concat(call: Call, arrays: list[Array]) -> Array:
-    return np.concatenate(arrays, axis=call.int("axis", 0))
+    return np.concatenate(arrays, axis=call.integer("axis", 0))
 
 
 def _reshape(call: Call, arrays: list[Array]) -> Array | None:
@@ -53,12 +53,12 @@ def _reshape(call: Call, arrays: list[Array]) -> Array | None:
 
 
 def _unsqueeze(call: Call, arrays: list[Array]) -> Array:
-    axes = call.ints_input_or_attribute(1, "axes") or ()
+    axes = call.integers_input_or_attribute(1, "axes") or ()
     return np.expand_dims(arrays[0], axes)
 
 
 def _squeeze(call: Call, arrays: list[Array]) -> Array:
-    return np.squeeze(arrays[0], call.ints_input_or_attribute(1, "axes"))
+    return np.squeeze(arrays[0], call.integers_input_or_attribute(1, "axes"))
 
 
 def _divide(_: Call, arrays: list[Array]) -> Array:
@@ -75,7 +75,7 @@ def _elementwise(operation: Callable[[Size, Size], Size], arrays: list[Array]) -
 
 _RULES: dict[str, _Fold] = {
     "Identity": lambda _, arrays: arrays[0],
-    "Cast": lambda call, arrays: arrays[0] if call.int("to", 0) in _INTEGERS else None,
+    "Cast": lambda call, arrays: arrays[0] if call.integer("to", 0) in _INTEGERS else None,
     "Gather": _gather,
     "Slice": _slice,
     "Concat": _concat,

@@ -46,10 +46,10 @@ class Window:
 def window_of(call: Call, kernel: Sequence[int], sizes: Sequence[Size]) -> Window:
     """The node's window over spatial ``sizes``, with ``auto_pad`` and ``ceil_mode`` resolved into pads."""
     rank = len(kernel)
-    strides = call.ints("strides") or (1,) * rank
-    dilations = call.ints("dilations") or (1,) * rank
-    window = Window(tuple(kernel), strides, dilations, _declared_pads(call, rank), bool(call.int("ceil_mode", 0)))
-    auto_pad = call.string("auto_pad", "NOTSET")
+    strides = call.integers("strides") or (1,) * rank
+    dilations = call.integers("dilations") or (1,) * rank
+    window = Window(tuple(kernel), strides, dilations, _declared_pads(call, rank), bool(call.integer("ceil_mode", 0)))
+    auto_pad = call.text("auto_pad", "NOTSET")
     if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
         return _with_pads(window, _automatic_pads(call, window, sizes, upper=auto_pad == "SAME_UPPER"))
     if auto_pad == "VALID":
@@ -58,7 +58,7 @@ def window_of(call: Call, kernel: Sequence[int], sizes: Sequence[Size]) -> Windo
 
 
 def _declared_pads(call: Call, rank: int) -> Pads:
-    flat = call.ints("pads") or (0,) * (2 * rank)
+    flat = call.integers("pads") or (0,) * (2 * rank)
     return tuple(zip(flat[:rank], flat[rank:], strict=True))
 
 
@@ -116,4 +116,6 @@ def pad_spatial(tensor: Tensor, pads: Pads, mode: str = "CONSTANT", value: float
     if not any(before or after for before, after in pads):
         return tensor
     paddings = [[0, 0], *([before, after] for before, after in pads), [0, 0]]
+    if not value:
+        return tf.pad(tensor, paddings, mode=mode)
     return tf.pad(tensor, paddings, mode=mode, constant_values=value)

@@ -57,7 +57,7 @@ def sigmoid(call: Call) -> Value:
 @lowers("HardSigmoid")
 def hard_sigmoid(call: Call) -> Value:
     """``clip(alpha·x + beta, 0, 1)``; torch's as ReLU6, which TFLite fuses into the addition."""
-    alpha, beta = call.float("alpha", 0.2), call.float("beta", 0.5)
+    alpha, beta = call.number("alpha", 0.2), call.number("beta", 0.5)
     if np.isclose(alpha, 1 / 6, rtol=1e-6) and beta == 0.5:
         return _pointwise(call, lambda x: tf.nn.relu6(x + 3.0) * (1 / 6))
     return _pointwise(call, lambda x: tf.minimum(tf.nn.relu(x * alpha + beta), 1.0))
@@ -72,7 +72,7 @@ def hard_swish(call: Call) -> Value:
 @lowers("LeakyRelu")
 def leaky_relu(call: Call) -> Value:
     """``x`` above 0, ``alpha·x`` below."""
-    alpha = call.float("alpha", 0.01)
+    alpha = call.number("alpha", 0.01)
     return _pointwise(call, lambda x: tf.nn.leaky_relu(x, alpha))
 
 
@@ -88,7 +88,7 @@ def prelu(call: Call) -> Value:
 @lowers("Elu")
 def elu(call: Call) -> Value:
     """``x`` above 0, ``alpha·(e^x - 1)`` below."""
-    alpha = call.float("alpha", 1.0)
+    alpha = call.number("alpha", 1.0)
     if alpha == 1.0:
         return _pointwise(call, tf.nn.elu)
     return _pointwise(call, lambda x: tf.nn.relu(x) + alpha * tf.nn.elu(-tf.nn.relu(-x)))
@@ -97,21 +97,21 @@ def elu(call: Call) -> Value:
 @lowers("Celu")
 def celu(call: Call) -> Value:
     """``max(0, x) + min(0, alpha·(e^(x / alpha) - 1))``."""
-    alpha = call.float("alpha", 1.0)
+    alpha = call.number("alpha", 1.0)
     return _pointwise(call, lambda x: tf.nn.relu(x) + alpha * tf.nn.elu(-tf.nn.relu(-x) / alpha))
 
 
 @lowers("Selu")
 def selu(call: Call) -> Value:
     """``gamma·x`` above 0, ``gamma·alpha·(e^x - 1)`` below."""
-    alpha, gamma = call.float("alpha", 1.6732632423543772), call.float("gamma", 1.0507009873554805)
+    alpha, gamma = call.number("alpha", 1.6732632423543772), call.number("gamma", 1.0507009873554805)
     return _pointwise(call, lambda x: gamma * tf.nn.relu(x) + gamma * alpha * tf.nn.elu(-tf.nn.relu(-x)))
 
 
 @lowers("Gelu")
 def gelu(call: Call) -> Value:
     """``x·Φ(x)``, exactly or by tanh as the node says."""
-    approximate = call.string("approximate", "none") == "tanh"
+    approximate = call.text("approximate", "none") == "tanh"
     return _pointwise(call, lambda x: tf.nn.gelu(x, approximate=approximate))
 
 
@@ -140,14 +140,14 @@ def softsign(call: Call) -> Value:
 @lowers("ThresholdedRelu")
 def thresholded_relu(call: Call) -> Value:
     """``x`` above alpha, 0 below."""
-    alpha = call.float("alpha", 1.0)
+    alpha = call.number("alpha", 1.0)
     return _pointwise(call, lambda x: x * tf.cast(x > alpha, x.dtype))
 
 
 @lowers("Shrink")
 def shrink(call: Call) -> Value:
     """``x`` moved towards 0 by ``bias``, and 0 within ``lambd`` of it."""
-    bias, lambd = call.float("bias", 0.0), call.float("lambd", 0.5)
+    bias, lambd = call.number("bias", 0.0), call.number("lambd", 0.5)
 
     def shrunk(x: Tensor) -> Tensor:
         low, high = tf.cast(x < -lambd, x.dtype), tf.cast(x > lambd, x.dtype)
@@ -182,14 +182,14 @@ def flattened_log_softmax(call: Call) -> Value:
 
 def _over_axis(call: Call, function: Callable[..., Tensor]) -> Value:
     value = call.value(0)
-    axis = call.int("axis", -1) % value.rank
+    axis = call.integer("axis", -1) % value.rank
     unfolded = call.unfolded(0, [axis])
     return call.result(function(unfolded.data, axis=unfolded.layout.physical_axis(axis)), unfolded.layout)
 
 
 def _over_trailing_axes(call: Call, function: Callable[..., Tensor]) -> Value:
     value = call.value(0)
-    axis = call.int("axis", 1) % max(value.rank, 1)
+    axis = call.integer("axis", 1) % max(value.rank, 1)
     if all(size == 1 for size in value.sizes[axis + 1 :]):
         unfolded = call.unfolded(0, [axis])
         return call.result(function(unfolded.data, axis=unfolded.layout.physical_axis(axis)), unfolded.layout)

@@ -63,5 +63,5 @@ def eye_like(call: Call) -> Value:
     rows, columns = call.value(0).sizes
     if isinstance(rows, Dim) or isinstance(columns, Dim):
         call.refuse("a dynamic size")
-    dtype = tensor_dtype_to_np_dtype(call.int("dtype", 1))
-    return constant(np.eye(rows, columns, call.int("k", 0), dtype=dtype))
+    dtype = tensor_dtype_to_np_dtype(call.integer("dtype", 1))
+    return constant(np.eye(rows, columns, call.integer("k", 0), dtype=dtype))

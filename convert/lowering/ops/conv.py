@@ -38,7 +38,7 @@ def _static_sizes(call: Call, index: int) -> tuple[int, ...]:
 
 
 def _convolve(call: Call, x: Tensor, window: Window, padding: str, in_channels: object) -> Tensor:
-    group, rank = call.int("group", 1), len(window.kernel)
+    group, rank = call.integer("group", 1), len(window.kernel)
     if rank == 1:
         return _convolve_1d(call, x, window, padding, depthwise=group > 1 and group == in_channels)
     if rank == 2 and _is_depthwise(call, group, in_channels) and len(set(window.strides)) == 1:
@@ -68,7 +68,7 @@ def _filters(call: Call) -> Tensor:
 def _depthwise(call: Call, x: Tensor, window: Window, padding: str) -> Tensor:
     """One filter or more for each channel: TensorFlow wants ``(*kernel, channel, multiplier)``."""
     weights = call.require_constant(1, "the weight of a depthwise convolution")
-    group = call.int("group", 1)
+    group = call.integer("group", 1)
     out_channels, _, height, width = weights.shape
     grouped = weights.reshape(group, out_channels // group, height, width)
     filters = call.weight(1, grouped.transpose(2, 3, 0, 1))
@@ -87,8 +87,8 @@ def _convolve_1d(call: Call, x: Tensor, window: Window, padding: str, *, depthwi
     if depthwise and call.value(1).is_constant and window.strides == (1,) and window.dilations == (1,):
         weights = call.require_constant(1, "weight")
         filters = call.weight(1, weights.reshape(weights.shape[0], -1, 1, weights.shape[2]).transpose(2, 3, 0, 1))
-        multiplier = weights.shape[0] // call.int("group", 1)
-        filters = tf.reshape(filters, [1, weights.shape[2], call.int("group", 1), multiplier])
+        multiplier = weights.shape[0] // call.integer("group", 1)
+        filters = tf.reshape(filters, [1, weights.shape[2], call.integer("group", 1), multiplier])
         return tf.squeeze(tf.nn.depthwise_conv2d(x, filters, [1, 1, 1, 1], padding), 1)
     filters = tf.expand_dims(_filters(call), 0)
     y = tf.nn.conv2d(x, filters, list(flat.strides), padding, dilations=list(flat.dilations))
@@ -134,9 +134,9 @@ def conv_transpose(call: Call) -> Value:
 
 def _crops(call: Call, window: Window, sizes: Sequence[int]) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
     """What to cut off the full result before and after each axis, and what ``output_padding`` adds after it."""
-    output_padding = call.ints("output_padding") or (0,) * len(sizes)
-    output_shape = call.ints("output_shape")
-    auto_pad = call.string("auto_pad", "NOTSET")
+    output_padding = call.integers("output_padding") or (0,) * len(sizes)
+    output_shape = call.integers("output_shape")
+    auto_pad = call.text("auto_pad", "NOTSET")
     crops, extra = [], []
     for axis, size in enumerate(sizes):
         full = (size - 1) * window.strides[axis] + window.extents[axis]
@@ -166,7 +166,7 @@ def _transpose_convolve(call: Call, x: Tensor, window: Window) -> Tensor:
     weights = call.require_constant(1, "the weight of a transposed convolution")
     if weights.ndim == 3:
         weights = weights[:, :, np.newaxis, :]
-    group = call.int("group", 1)
+    group = call.integer("group", 1)
     filters = call.weight(1, weights.transpose(2, 3, 1, 0))
     batch = tf.shape(x)[0]
     full = [(int(size) - 1) * s + k for size, s, k in zip(x.shape[1:3], window.strides, window.kernel, strict=True)]

@@ -135,7 +135,7 @@ def mean(call: Call) -> Value:
 def mod(call: Call) -> Value:
     """With the divisor's sign, or the dividend's (as C's fmod) where ``fmod`` says so."""
     (left, right), layout = unify(call, (0, 1))
-    if call.int("fmod", 0):
+    if call.integer("fmod", 0):
         return call.result(left - right * tf.cast(tf.truncatediv(left, right), left.dtype), layout)
     return call.result(tf.math.floormod(left, right), layout)
 
@@ -153,7 +153,7 @@ def cast(call: Call) -> Value:
     from onnx.helper import tensor_dtype_to_np_dtype
 
     layout = call.value(0).layout
-    dtype = tf.as_dtype(tensor_dtype_to_np_dtype(call.int("to", 1)))
+    dtype = tf.as_dtype(tensor_dtype_to_np_dtype(call.integer("to", 1)))
     return call.result(tf.cast(call.tensor(0, layout), dtype), layout)
 
 

@@ -21,7 +21,7 @@ _INT32_MAX = 2**31 - 1
 def concat(call: Call) -> Value:
     """Along an axis, in the layout that fewest inputs have to be brought to."""
     rank = call.value(0).rank
-    axis = call.int("axis", 0) % rank
+    axis = call.integer("axis", 0) % rank
     layout = common_layout([value for value in call.inputs if value is not None], rank).unfolded([axis])
     tensors = [call.tensor(index, layout) for index in range(len(call.inputs))]
     widest = max((tf.as_dtype(tensor.dtype) for tensor in tensors), key=lambda dtype: dtype.size)
@@ -32,16 +32,16 @@ def concat(call: Call) -> Value:
 @lowers("Split")
 def split(call: Call) -> tuple[Value, ...]:
     """Into parts of given sizes, or of equal ones (the last one smaller if need be)."""
-    axis = call.int("axis", 0)
+    axis = call.integer("axis", 0)
     value = call.unfolded(0, [axis])
     physical = value.layout.physical_axis(axis)
-    sizes = call.ints_input_or_attribute(1, "split") or _equal_parts(call, value.data.shape[physical])
+    sizes = call.integers_input_or_attribute(1, "split") or _equal_parts(call, value.data.shape[physical])
     parts: Sequence[Tensor] = tf.split(value.data, list(sizes) if len(set(sizes)) > 1 else len(sizes), physical)
     return tuple(call.result(part, value.layout) for part in parts)
 
 
 def _equal_parts(call: Call, size: int | None) -> tuple[int, ...]:
-    count = call.int("num_outputs", len(call.node.outputs))
+    count = call.integer("num_outputs", len(call.node.outputs))
     if size is None:
         call.refuse("splitting an axis of dynamic size")
     part = -(-size // count)
@@ -51,12 +51,12 @@ def _equal_parts(call: Call, size: int | None) -> tuple[int, ...]:
 @lowers("Slice")
 def slice_(call: Call) -> Value:
     """Ranges of some axes. Starts and ends beyond the axis are clamped, as far as -2^63 and 2^63 - 1."""
-    bounds = [call.sizes(1), call.sizes(2)] if call.has(1) else [call.ints("starts"), call.ints("ends")]
-    axes = call.ints_input_or_attribute(3, "axes")
+    bounds = [call.sizes(1), call.sizes(2)] if call.has(1) else [call.integers("starts"), call.integers("ends")]
+    axes = call.integers_input_or_attribute(3, "axes")
     starts, ends = bounds
     if starts is None or ends is None:
         return _computed_slice(call)
-    steps = call.ints_input_or_attribute(4, "steps") or (1,) * len(starts)
+    steps = call.integers_input_or_attribute(4, "steps") or (1,) * len(starts)
     axes = axes if axes is not None else tuple(range(len(starts)))
     value = call.unfolded(0, axes)
     slices: list[slice] = [slice(None)] * value.rank
@@ -87,9 +87,9 @@ def _clamped(edge: int) -> int:
 
 def _computed_slice(call: Call) -> Value:
     x = call.tensor(0)
-    axes = call.ints_input_or_attribute(3, "axes")
+    axes = call.integers_input_or_attribute(3, "axes")
     starts, ends = (tf.cast(tf.clip_by_value(call.tensor(i), -_INT32_MAX, _INT32_MAX), tf.int32) for i in (1, 2))
-    steps = call.ints_input_or_attribute(4, "steps") or (1,) * int(starts.shape[0])
+    steps = call.integers_input_or_attribute(4, "steps") or (1,) * int(starts.shape[0])
     slices: list[slice] = [slice(None)] * x.shape.rank
     for position, axis in enumerate(axes if axes is not None else range(int(starts.shape[0]))):
         slices[axis] = slice(starts[position], ends[position], steps[position])
@@ -100,7 +100,7 @@ def _computed_slice(call: Call) -> Value:
 def gather(call: Call) -> Value:
     """Entries of one axis, by indices of any rank; negative indices count from the end."""
     value, indices = call.value(0), call.constant(1)
-    axis = call.int("axis", 0) % value.rank
+    axis = call.integer("axis", 0) % value.rank
     if indices is None or indices.ndim > 1:
         return _gather_computed(call, axis)
     source = call.unfolded(0, [axis])
@@ -129,7 +129,7 @@ def _gather_computed(call: Call, axis: int) -> Value:
 def gather_elements(call: Call) -> Value:
     """``out[i][j] = data[index[i][j]][j]``."""
     data, indices = call.tensor(0), call.tensor(1)
-    axis = call.int("axis", 0) % data.shape.rank
+    axis = call.integer("axis", 0) % data.shape.rank
     coordinates = _element_coordinates(data, indices, axis)
     return call.result(tf.gather_nd(data, coordinates))
 
@@ -148,7 +148,7 @@ def gather_nd(call: Call) -> Value:
     """Slices of the data, by coordinates."""
     data, indices = call.tensor(0), call.tensor(1)
     sizes = tf.cast(tf.shape(data), indices.dtype)
-    batch_dims = call.int("batch_dims", 0)
+    batch_dims = call.integer("batch_dims", 0)
     depth = indices.shape[-1]
     indices = tf.where(indices < 0, indices + sizes[batch_dims : batch_dims + depth], indices)
     return call.result(tf.gather_nd(data, indices, batch_dims=batch_dims))
@@ -164,9 +164,9 @@ def scatter_nd(call: Call) -> Value:
         "max": tf.tensor_scatter_nd_max,
         "min": tf.tensor_scatter_nd_min,
     }
-    function = functions.get(call.string("reduction", "none"))
+    function = functions.get(call.text("reduction", "none"))
     if function is None:
-        call.refuse(f"reduction {call.string('reduction', 'none')!r}")
+        call.refuse(f"reduction {call.text('reduction', 'none')!r}")
     sizes = tf.cast(tf.shape(data)[: indices.shape[-1]], indices.dtype)
     return call.result(function(data, tf.where(indices < 0, indices + sizes, indices), updates))
 
@@ -174,11 +174,11 @@ def scatter_nd(call: Call) -> Value:
 @lowers("ScatterElements")
 def scatter_elements(call: Call) -> Value:
     """``data[index[i][j]][j] = updates[i][j]``."""
-    if call.string("reduction", "none") not in ("none", "add"):
-        call.refuse(f"reduction {call.string('reduction', 'none')!r}")
+    if call.text("reduction", "none") not in ("none", "add"):
+        call.refuse(f"reduction {call.text('reduction', 'none')!r}")
     data, indices, updates = call.tensor(0), call.tensor(1), call.tensor(2)
-    coordinates = _element_coordinates(data, indices, call.int("axis", 0) % data.shape.rank)
-    added = call.string("reduction", "none") == "add"
+    coordinates = _element_coordinates(data, indices, call.integer("axis", 0) % data.shape.rank)
+    added = call.text("reduction", "none") == "add"
     function = tf.tensor_scatter_nd_add if added else tf.tensor_scatter_nd_update
     return call.result(function(data, coordinates, updates))
 
@@ -186,13 +186,13 @@ def scatter_elements(call: Call) -> Value:
 @lowers("TopK")
 def top_k(call: Call) -> tuple[Value, Value]:
     """The largest (or smallest) entries along an axis, sorted, and their indices."""
-    axis = call.int("axis", -1)
-    k = int(call.require_constant(1, "k").item()) if call.has(1) else call.int("k", 1)
+    axis = call.integer("axis", -1)
+    k = int(call.require_constant(1, "k").item()) if call.has(1) else call.integer("k", 1)
     rank = call.value(0).rank
     last = tuple(a for a in range(rank) if a != axis % rank) + (axis % rank,)
     layout = Layout(last)
     x = call.tensor(0, layout)
-    largest = bool(call.int("largest", 1))
+    largest = bool(call.integer("largest", 1))
     values, indices = tf.math.top_k(x if largest else -x, k, sorted=True)
     return (
         call.result(values if largest else -values, layout),
@@ -204,14 +204,14 @@ def top_k(call: Call) -> tuple[Value, Value]:
 def pad(call: Call) -> Value:
     """Constant, by reflection, by the edge's value, or around."""
     value = call.value(0)
-    pads = call.ints_input_or_attribute(1, "pads") or call.ints("paddings") or ()
-    axes = call.ints_input_or_attribute(3, "axes") or tuple(range(value.rank))
+    pads = call.integers_input_or_attribute(1, "pads") or call.integers("paddings") or ()
+    axes = call.integers_input_or_attribute(3, "axes") or tuple(range(value.rank))
     before_after = dict.fromkeys(range(value.rank), (0, 0))
     for position, axis in enumerate(axes):
         before_after[axis % value.rank] = (pads[position], pads[position + len(axes)])
     source = call.unfolded(0, [axis for axis, pair in before_after.items() if pair != (0, 0)])
     paddings = [before_after[axis] for axis in source.layout.order]
-    mode = call.string("mode", "constant")
+    mode = call.text("mode", "constant")
     if any(count < 0 for pair in paddings for count in pair):
         source = Value(_cropped(source.data, paddings), source.layout, source.sizes)
         paddings = [(max(before, 0), max(after, 0)) for before, after in paddings]
@@ -227,9 +227,11 @@ def _padded(call: Call, x: Tensor, paddings: Sequence[tuple[int, int]], mode: st
         return x
     if mode == "constant":
         given = call.constant(2)
-        fill = given.item() if given is not None and given.size else call.float("value", 0.0)
+        fill = given.item() if given is not None and given.size else call.number("value", 0.0)
         if call.has(2) and given is None:
             fill = call.tensor(2)
+        if isinstance(fill, float | int) and fill == 0:
+            return tf.pad(x, paddings)
         return tf.pad(x, paddings, constant_values=tf.cast(fill, x.dtype))
     if mode == "reflect":
         return tf.pad(x, paddings, mode="REFLECT")
@@ -256,7 +258,7 @@ def trilu(call: Call) -> Value:
     k = int(call.require_constant(1, "k").item()) if call.has(1) else 0
     rows, columns = (tf.range(tf.shape(x)[axis]) for axis in (-2, -1))
     difference = columns[None, :] - rows[:, None]
-    keep = difference >= k if call.int("upper", 1) else difference <= k
+    keep = difference >= k if call.integer("upper", 1) else difference <= k
     return call.result(tf.where(keep, x, tf.zeros_like(x)))
 
 
@@ -266,7 +268,12 @@ def one_hot(call: Call) -> Value:
     indices = tf.cast(call.tensor(0), tf.int64)
     depth = int(call.require_constant(1, "depth").item())
     off, on = (call.tensor(2)[index] for index in (0, 1))
-    hot = tf.one_hot(tf.where(indices < 0, indices + depth, indices), depth, axis=call.int("axis", -1), dtype=tf.bool, on_value=True, off_value=False)
+    hot = tf.one_hot(
+        tf.where(indices < 0, indices + depth, indices),
+        depth,
+        axis=call.integer("axis", -1),
+        dtype=tf.bool,
+        on_value=True,
+        off_value=False,
+    )
     return call.result(tf.where(hot, on, off))
-
-

@@ -14,14 +14,17 @@ from convert.lowering.registry import lowers
 @lowers("Gemm")
 def gemm(call: Call) -> Value:
     """``alpha·A'·B' + beta·C``; weights are stored as ``(in, out)``, their rows in the order in which A is stored."""
-    alpha, beta = call.float("alpha", 1.0), call.float("beta", 1.0)
+    alpha, beta = call.number("alpha", 1.0), call.number("beta", 1.0)
     weights = call.constant(1)
-    if weights is not None and not call.int("transA", 0):
-        rows = weights.T if call.int("transB", 0) else weights
+    if weights is not None and not call.integer("transA", 0):
+        rows = weights.T if call.integer("transB", 0) else weights
         y = _times_weights(call, call.value(0), 1, rows if alpha == 1 else (rows * alpha).astype(rows.dtype))
     else:
         y = tf.matmul(
-            call.tensor(0), call.tensor(1), transpose_a=bool(call.int("transA", 0)), transpose_b=bool(call.int("transB", 0))
+            call.tensor(0),
+            call.tensor(1),
+            transpose_a=bool(call.integer("transA", 0)),
+            transpose_b=bool(call.integer("transB", 0)),
         )
         y = y if alpha == 1 else y * tf.cast(alpha, y.dtype)
     return call.result(y if not call.has(2) else y + _addend(call, beta))
@@ -97,5 +100,5 @@ def _matrix(call: Call, value: Value) -> tuple[Tensor, bool]:
 @lowers("Einsum")
 def einsum(call: Call) -> Value:
     """As TensorFlow spells the same equation."""
-    equation = call.string("equation", "").replace(" ", "")
+    equation = call.text("equation", "").replace(" ", "")
     return call.result(tf.einsum(equation, *(call.tensor(index) for index in range(len(call.inputs)))))

@@ -17,13 +17,13 @@ from convert.lowering.registry import lowers
 @lowers("BatchNormalization")
 def batch_normalization(call: Call) -> Value:
     """With fixed statistics: one multiplication and one addition a channel, which a convolution before it absorbs."""
-    if call.int("training_mode", 0):
+    if call.integer("training_mode", 0):
         call.refuse("training mode; export the model in evaluation mode (model.eval())")
     gamma, beta, mean, variance = (
         call.require_constant(index, what).astype(np.float64)
         for index, what in ((1, "scale"), (2, "bias"), (3, "running mean"), (4, "running variance"))
     )
-    scale = gamma / np.sqrt(variance + call.float("epsilon", 1e-5))
+    scale = gamma / np.sqrt(variance + call.number("epsilon", 1e-5))
     offset = beta - mean * scale
     x = call.channels_last(0)
     dtype = x.dtype.as_numpy_dtype
@@ -35,12 +35,12 @@ def batch_normalization(call: Call) -> Value:
 def layer_normalization(call: Call) -> Value:
     """Over the trailing axes, in the stored order if those are stored last."""
     value = call.value(0)
-    first = call.int("axis", -1) % value.rank
+    first = call.integer("axis", -1) % value.rank
     axes = range(first, value.rank)
     layout = value.layout
     if layout.folds or layout.order[first:] != tuple(axes):
         layout = Layout.identity(value.rank)
-    y = _normalised(call.tensor(0, layout), axes, call.float("epsilon", 1e-5))
+    y = _normalised(call.tensor(0, layout), axes, call.number("epsilon", 1e-5))
     y = y * _parameter(call, 1)
     return call.result(y + _parameter(call, 2) if call.has(2) else y, layout)
 
@@ -49,9 +49,9 @@ def layer_normalization(call: Call) -> Value:
 def rms_normalization(call: Call) -> Value:
     """Over the trailing axes, without taking off the mean."""
     x = call.tensor(0)
-    axes = range(call.int("axis", -1) % x.shape.rank, x.shape.rank)
+    axes = range(call.integer("axis", -1) % x.shape.rank, x.shape.rank)
     power = tf.reduce_mean(tf.square(x), axes, keepdims=True)
-    return call.result(x * tf.math.rsqrt(power + call.float("epsilon", 1e-5)) * _parameter(call, 1))
+    return call.result(x * tf.math.rsqrt(power + call.number("epsilon", 1e-5)) * _parameter(call, 1))
 
 
 def _parameter(call: Call, index: int) -> Tensor:
@@ -70,7 +70,7 @@ def _normalised(x: Tensor, axes: Sequence[int], epsilon: float) -> Tensor:
 def instance_normalization(call: Call) -> Value:
     """Each channel of each sample over its spatial axes."""
     x = call.channels_last(0)
-    y = _normalised(x, range(1, x.shape.rank - 1), call.float("epsilon", 1e-5))
+    y = _normalised(x, range(1, x.shape.rank - 1), call.number("epsilon", 1e-5))
     return call.channels_last_result(y * _parameter(call, 1) + _parameter(call, 2))
 
 
@@ -88,14 +88,14 @@ def group_normalization(call: Call) -> Value:
 
 def _group_normalization(call: Call, *, per_group: bool) -> Value:
     x = call.channels_last(0)
-    channels, groups = call.value(0).sizes[1], call.int("num_groups", 1)
+    channels, groups = call.value(0).sizes[1], call.integer("num_groups", 1)
     spatial = call.value(0).sizes[2:]
     if isinstance(channels, Dim):
         call.refuse("a dynamic number of channels")
     batch = call.value(0).sizes[0]
     grouped = call.trace.reshape(x, (batch, *spatial, groups, channels // groups))
     rank = len(spatial) + 3
-    y = _normalised(grouped, [*range(1, rank - 2), rank - 1], call.float("epsilon", 1e-5))
+    y = _normalised(grouped, [*range(1, rank - 2), rank - 1], call.number("epsilon", 1e-5))
     y = call.trace.reshape(y, (batch, *spatial, channels))
     scale, bias = (_per_channel(call, index, channels // groups if per_group else 1) for index in (1, 2))
     return call.channels_last_result(y * scale + bias)
@@ -111,8 +111,8 @@ def _per_channel(call: Call, index: int, repeats: int) -> Tensor:
 @lowers("LRN")
 def lrn(call: Call) -> Value:
     """Local response normalisation over neighbouring channels."""
-    size, alpha = call.int("size", 1), call.float("alpha", 1e-4)
-    beta, bias = call.float("beta", 0.75), call.float("bias", 1.0)
+    size, alpha = call.integer("size", 1), call.number("alpha", 1e-4)
+    beta, bias = call.number("beta", 0.75), call.number("bias", 1.0)
     x = call.channels_last(0)
     if size % 2 and x.shape.rank == 4:
         return call.channels_last_result(tf.nn.lrn(x, (size - 1) // 2, bias, alpha / size, beta))
@@ -126,10 +126,10 @@ def lrn(call: Call) -> Value:
 @lowers("LpNormalization")
 def lp_normalization(call: Call) -> Value:
     """Divided by the L1 or L2 norm along an axis."""
-    axis = call.int("axis", -1)
+    axis = call.integer("axis", -1)
     value = call.unfolded(0, [axis])
     x, physical = value.data, value.layout.physical_axis(axis)
-    if call.int("p", 2) == 1:
+    if call.integer("p", 2) == 1:
         norm = tf.reduce_sum(tf.abs(x), physical, keepdims=True)
     else:
         norm = tf.sqrt(tf.reduce_sum(tf.square(x), physical, keepdims=True))
@@ -139,7 +139,7 @@ def lp_normalization(call: Call) -> Value:
 @lowers("MeanVarianceNormalization")
 def mean_variance_normalization(call: Call) -> Value:
     """Over the given axes, batch and spatial ones by default."""
-    axes = call.ints("axes") or (0, 2, 3)
+    axes = call.integers("axes") or (0, 2, 3)
     value = call.unfolded(0, axes)
     physical = [value.layout.physical_axis(axis) for axis in axes]
     centred = value.data - tf.reduce_mean(value.data, physical, keepdims=True)

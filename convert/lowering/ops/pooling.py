@@ -53,7 +53,7 @@ def average_pool(call: Call) -> Value:
     spatial = call.value(0).sizes[2:]
     declared = _window(call, spatial)
     window = covered(declared, spatial)
-    counts_padding = bool(call.int("count_include_pad", 0))
+    counts_padding = bool(call.integer("count_include_pad", 0))
     x = call.channels_last(0)
     if not window.is_padded:
         return call.channels_last_result(_pool(x, window, "AVG", "VALID"))
@@ -93,7 +93,7 @@ def _divisor_correction(
 
 
 def _window(call: Call, spatial: Sequence[Size]) -> Window:
-    kernel = call.ints("kernel_shape")
+    kernel = call.integers("kernel_shape")
     if kernel is None:
         call.refuse("no kernel_shape")
     return window_of(call, kernel, spatial)

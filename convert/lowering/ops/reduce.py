@@ -39,13 +39,13 @@ def _register(op: str, reduction: _Reduction) -> None:
 
 
 def _reduce(call: Call, reduction: _Reduction) -> Value:
-    given = call.ints_input_or_attribute(1, "axes")
+    given = call.integers_input_or_attribute(1, "axes")
     rank = call.value(0).rank
-    if not given and call.int("noop_with_empty_axes", 0):
+    if not given and call.integer("noop_with_empty_axes", 0):
         return call.value(0)
     axes = tuple(axis % rank for axis in given) if given else tuple(range(rank))
     value = call.unfolded(0, axes)
-    keepdims = bool(call.int("keepdims", 1))
+    keepdims = bool(call.integer("keepdims", 1))
     physical = sorted(value.layout.physical_axis(axis) for axis in axes)
     y = reduction(value.data, physical, keepdims)
     return call.result(y, value.layout if keepdims else value.layout.without(axes))
@@ -68,13 +68,13 @@ def arg_min(call: Call) -> Value:
 
 
 def _arg(call: Call, function: Callable[..., Tensor]) -> Value:
-    if call.int("select_last_index", 0):
+    if call.integer("select_last_index", 0):
         call.refuse("select_last_index")
-    axis = call.int("axis", 0)
+    axis = call.integer("axis", 0)
     value = call.unfolded(0, [axis])
     physical = value.layout.physical_axis(axis)
     y = function(value.data, axis=physical, output_type=tf.int64)
-    if call.int("keepdims", 1):
+    if call.integer("keepdims", 1):
         return call.result(tf.expand_dims(y, physical), value.layout)
     return call.result(y, value.layout.without([axis]))
 
@@ -87,7 +87,7 @@ def cumulative_sum(call: Call) -> Value:
     y = tf.cumsum(
         value.data,
         value.layout.physical_axis(axis),
-        exclusive=bool(call.int("exclusive", 0)),
-        reverse=bool(call.int("reverse", 0)),
+        exclusive=bool(call.integer("exclusive", 0)),
+        reverse=bool(call.integer("reverse", 0)),
     )
     return call.result(y, value.layout)

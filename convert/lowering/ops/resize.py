@@ -35,9 +35,9 @@ def resize_by_scales(call: Call) -> Value:
 @lowers("Resize", since=11)
 def resize(call: Call) -> Value:
     """To sizes, or by scales; the coordinate transformation says which input position an output position reads."""
-    coordinates = call.string("coordinate_transformation_mode", "half_pixel")
-    nearest = call.string("nearest_mode", "round_prefer_floor")
-    if call.int("antialias", 0) or call.string("keep_aspect_ratio_policy", "stretch") != "stretch" or call.ints("axes"):
+    coordinates = call.text("coordinate_transformation_mode", "half_pixel")
+    nearest = call.text("nearest_mode", "round_prefer_floor")
+    if call.integer("antialias", 0) or call.text("keep_aspect_ratio_policy", "stretch") != "stretch" or call.integers("axes"):
         call.refuse("antialias, axes or keep_aspect_ratio_policy")
     if call.has(3):
         requested = call.sizes(3)
@@ -68,7 +68,7 @@ def _scaled(call: Call, scales: np.ndarray) -> tuple[int, ...]:  # type: ignore[
 
 def _resized(call: Call, sizes: Sequence[int], scales: np.ndarray, coordinates: str, nearest: str) -> Value:  # type: ignore[type-arg]
     x = call.channels_last(0)
-    mode = call.string("mode", "nearest")
+    mode = call.text("mode", "nearest")
     for axis, (size, scale) in enumerate(zip(sizes, scales[2:], strict=True)):
         if coordinates == "pytorch_half_pixel" and size == 1 and mode != "nearest":
             call.refuse("pytorch_half_pixel to size 1")
@@ -83,7 +83,9 @@ def _resized(call: Call, sizes: Sequence[int], scales: np.ndarray, coordinates: 
     call.refuse(f"mode {mode!r} over {len(sizes)} axes")
 
 
-def _nearest(call: Call, x: Tensor, sizes: Sequence[int], scales: np.ndarray, coordinates: str, rounding: str) -> Tensor:  # type: ignore[type-arg]
+def _nearest(
+    call: Call, x: Tensor, sizes: Sequence[int], scales: np.ndarray, coordinates: str, rounding: str
+) -> Tensor:  # type: ignore[type-arg]
     """Which input position each output position copies is computed here; TensorFlow's own op where it does the same."""
     lengths = _input_sizes(call)
     picks = [
@@ -91,7 +93,9 @@ def _nearest(call: Call, x: Tensor, sizes: Sequence[int], scales: np.ndarray, co
         for length, size, scale in zip(lengths, sizes, scales[2:], strict=True)
     ]
     if len(sizes) == 2:
-        floors = [np.floor(np.arange(out) * np.float32(length / out)) for out, length in zip(sizes, lengths, strict=True)]
+        floors = [
+            np.floor(np.arange(out) * np.float32(length / out)) for out, length in zip(sizes, lengths, strict=True)
+        ]
         if all(np.array_equal(pick, floor) for pick, floor in zip(picks, floors, strict=True)):
             return tf.compat.v1.image.resize_nearest_neighbor(x, list(sizes))
         halves = [np.floor((np.arange(o) + 0.5) * np.float32(n / o)) for o, n in zip(sizes, lengths, strict=True)]

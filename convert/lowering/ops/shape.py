@@ -29,10 +29,12 @@ def reshape(call: Call) -> Value:
     """0 copies the input's size unless ``allowzero``; -1 is what is left."""
     value, requested = call.value(0), call.sizes(1)
     if requested is not None:
-        target = resolve_target(value.sizes, requested, zero_copies=not call.int("allowzero", 0))
+        target = resolve_target(value.sizes, requested, zero_copies=not call.integer("allowzero", 0))
         if target is not None:
             return reshaped(call, value, target)
-        return call.result(tf.reshape(call.tensor(0), call.trace.shape(_zeros_copied(value, requested), infer_one=False)))
+        return call.result(
+            tf.reshape(call.tensor(0), call.trace.shape(_zeros_copied(value, requested), infer_one=False))
+        )
     return call.result(tf.reshape(call.tensor(0), tf.cast(call.tensor(1), tf.int32)))
 
 
@@ -44,7 +46,7 @@ def _zeros_copied(value: Value, requested: Sequence[Size]) -> list[Size]:
 def flatten(call: Call) -> Value:
     """To two axes: those before ``axis``, and the rest."""
     value = call.value(0)
-    axis = call.int("axis", 1)
+    axis = call.integer("axis", 1)
     axis = axis % value.rank if axis < 0 else axis
     return reshaped(call, value, (product(value.sizes[:axis]), product(value.sizes[axis:])))
 
@@ -53,7 +55,7 @@ def flatten(call: Call) -> Value:
 def squeeze(call: Call) -> Value:
     """Without the given axes of size 1, or without all of them."""
     value = call.value(0)
-    axes = call.ints_input_or_attribute(1, "axes")
+    axes = call.integers_input_or_attribute(1, "axes")
     gone = {axis % value.rank for axis in axes} if axes else {a for a, size in enumerate(value.sizes) if size == 1}
     return reshaped(call, value, [size for axis, size in enumerate(value.sizes) if axis not in gone])
 
@@ -62,7 +64,7 @@ def squeeze(call: Call) -> Value:
 def unsqueeze(call: Call) -> Value:
     """With axes of size 1 at the given places of the result."""
     value = call.value(0)
-    axes = call.ints_input_or_attribute(1, "axes") or ()
+    axes = call.integers_input_or_attribute(1, "axes") or ()
     rank = value.rank + len(axes)
     added = {axis % rank for axis in axes}
     rest = iter(value.sizes)
@@ -73,7 +75,7 @@ def unsqueeze(call: Call) -> Value:
 def transpose(call: Call) -> Value:
     """A relabelling of the axes; whoever cannot take the storage as it is transposes it."""
     value = call.value(0)
-    permutation = call.ints("perm") or tuple(reversed(range(value.rank)))
+    permutation = call.integers("perm") or tuple(reversed(range(value.rank)))
     if not value.is_tensor:
         return call.result(tf.transpose(call.tensor(0), permutation))
     return Value(value.data, value.layout.transposed(permutation), tuple(value.sizes[axis] for axis in permutation))
@@ -82,7 +84,7 @@ def transpose(call: Call) -> Value:
 @lowers("Shape")
 def shape(call: Call) -> Value:
     """The sizes, static and dynamic ones."""
-    sizes = call.value(0).sizes[slice(call.int("start", 0), call.int("end", 2**31))]
+    sizes = call.value(0).sizes[slice(call.integer("start", 0), call.integer("end", 2**31))]
     array = np.empty(len(sizes), dtype=object)
     array[:] = sizes
     return constant(array)
@@ -134,9 +136,9 @@ def tile(call: Call) -> Value:
 @lowers("DepthToSpace")
 def depth_to_space(call: Call) -> Value:
     """Channels become blocks of pixels; ``CRD`` order (torch's pixel shuffle) first brings channels to ``DCR``."""
-    block = call.int("blocksize", 1)
+    block = call.integer("blocksize", 1)
     x = call.channels_last(0)
-    if call.string("mode", "DCR") == "CRD":
+    if call.text("mode", "DCR") == "CRD":
         channels = x.shape[-1]
         order = np.arange(channels).reshape(-1, block, block).transpose(1, 2, 0).reshape(-1)
         x = tf.gather(x, order.astype(np.int32), axis=-1)
@@ -146,4 +148,4 @@ def depth_to_space(call: Call) -> Value:
 @lowers("SpaceToDepth")
 def space_to_depth(call: Call) -> Value:
     """Blocks of pixels become channels."""
-    return call.channels_last_result(tf.nn.space_to_depth(call.channels_last(0), call.int("blocksize", 1)))
+    return call.channels_last_result(tf.nn.space_to_depth(call.channels_last(0), call.integer("blocksize", 1)))
