@@ -1,87 +1,107 @@
-"""Command-line commands made from stages: a command's flags are its stages' fields, plus what belongs to the run itself."""
+"""Command-line commands made from data: a command's flags are the fields of its stages and of its run options."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from convert.stages.base import Stage
 from verify.errors import InputError
 
 KEY_VALUE_PAIRS = tuple[tuple[str, str], ...]
 
+T = TypeVar("T")
 
-def command(
-    stages: Sequence[type[Stage]],
-    shared: Callable[..., Any],
-    body: Callable[[Mapping[str, Any], Sequence[Stage]], None],
-) -> Callable[..., None]:
-    """A function for ``typer.Typer.command`` whose parameters are those of ``shared`` and the fields of ``stages``.
 
-    ``shared`` is never called: its signature declares the argument and the run's own options. ``body`` receives their
-    values by name, and the stages built from the rest.
-    """
-    own = inspect.signature(shared, eval_str=True).parameters
-    parameters = {name: parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for name, parameter in own.items()}
-    for stage in stages:
-        for name, parameter in _stage_parameters(stage).items():
-            parameters.setdefault(name, parameter)
+class Parsed:
+    """The values of one command line; builds the dataclasses that the flags came from."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self._values = values
+
+    @property
+    def model(self) -> Path:
+        """The model the command was given; raises ``InputError`` when there is none of that name."""
+        path: Path = self._values["model"]
+        if not path.exists():
+            raise InputError(f"{path} does not exist", fix="check the spelling, and the folder you are in")
+        return path
+
+    def build(self, kind: type[T]) -> T:
+        """An instance of a dataclass whose fields are flags of this command; other fields keep their defaults."""
+        hints = get_type_hints(kind)
+        fields = {
+            field.name: _as_field(self._values[field.name], hints[field.name], option_name(field))
+            for field in _flag_fields(kind)
+            if field.name in self._values
+        }
+        return kind(**fields)
+
+
+def command(kinds: Sequence[type[Any]], model_help: str, body: Callable[[Parsed], None]) -> Callable[..., None]:
+    """A function for ``typer.Typer.command``: one argument, the model, and a flag for each field of ``kinds``."""
+    model = inspect.Parameter(
+        "model",
+        inspect.Parameter.KEYWORD_ONLY,
+        annotation=Annotated[Path, typer.Argument(help=model_help, show_default=False)],
+    )
+    parameters = {"model": model}
+    for kind in kinds:
+        for name, parameter in _parameters(kind).items():
+            if name in parameters:
+                raise TypeError(f"two flags of one command are named {name}")
+            parameters[name] = parameter
 
     def run(**values: Any) -> None:
-        body({name: values[name] for name in own}, [_build(stage, values) for stage in stages])
+        body(Parsed(values))
 
-    run.__doc__ = shared.__doc__
     run.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]
     run.__annotations__ = {name: parameter.annotation for name, parameter in parameters.items()}
     return run
 
 
-def _flag_fields(stage: type[Stage]) -> list[dataclasses.Field[Any]]:
-    return [field for field in dataclasses.fields(stage) if "help" in field.metadata]
+def option_name(field: dataclasses.Field[Any]) -> str:
+    """``--int8-io`` for a field ``int8_io``, unless the field names its flag itself."""
+    return field.metadata["cli_name"] or f"--{field.name.replace('_', '-')}"
 
 
-def _stage_parameters(stage: type[Stage]) -> dict[str, inspect.Parameter]:
-    hints = get_type_hints(stage)
+def _flag_fields(kind: type[Any]) -> list[dataclasses.Field[Any]]:
+    return [field for field in dataclasses.fields(kind) if "help" in field.metadata]
+
+
+def _parameters(kind: type[Any]) -> dict[str, inspect.Parameter]:
+    hints = get_type_hints(kind)
     parameters = {}
-    for field in _flag_fields(stage):
-        name = field.metadata["cli_name"] or f"--{field.name.replace('_', '-')}"
+    for field in _flag_fields(kind):
         option = typer.Option(
-            name,
+            *option_name(field).split("/"),
             help=field.metadata["help"],
             metavar=field.metadata["metavar"],
-            rich_help_panel=stage.title,
+            rich_help_panel=kind.title,
             show_default=field.default not in (None, (), False),
         )
-        kind, default = _cli_type(hints[field.name], field.default)
+        hint, default = _as_option(hints[field.name], field.default)
         parameters[field.name] = inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, option]
         )
     return parameters
 
 
-def _cli_type(hint: Any, default: Any) -> tuple[Any, Any]:
+def _as_option(hint: Any, default: Any) -> tuple[Any, Any]:
     """Typer has no tuples of any length: they are repeated options, a list."""
-    if hint == KEY_VALUE_PAIRS or hint == tuple[str, ...]:
+    if hint in {KEY_VALUE_PAIRS, tuple[str, ...]}:
         return list[str], list(default)
     return hint, default
 
 
-def _build(stage: type[Stage], values: Mapping[str, Any]) -> Stage:
-    hints = get_type_hints(stage)
-    fields: dict[str, Any] = {}
-    for field in _flag_fields(stage):
-        value = values[field.name]
-        if hints[field.name] == KEY_VALUE_PAIRS:
-            value = tuple(_pair(text, field.metadata["cli_name"] or f"--{field.name.replace('_', '-')}") for text in value)
-        elif hints[field.name] == tuple[str, ...]:
-            value = tuple(value)
-        fields[field.name] = value
-    return stage(**fields)
+def _as_field(value: Any, hint: Any, option: str) -> Any:
+    if hint == KEY_VALUE_PAIRS:
+        return tuple(_pair(text, option) for text in value)
+    return tuple(value) if hint == tuple[str, ...] else value
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
@@ -89,10 +109,3 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     if not separator or not name:
         raise InputError(f"{option} {text} is not NAME=VALUE", fix=f"write it as {option} num_classes=10")
     return name, value
-
-
-def existing(path: Path) -> Path:
-    """The path, if there is something there."""
-    if not path.exists():
-        raise InputError(f"{path} does not exist", fix="check the spelling, and the folder you are in")
-    return path

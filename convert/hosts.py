@@ -1,4 +1,4 @@
-"""The workers of one run: one process for torch, one for TensorFlow, one for the runtimes, each started when first wanted."""
+"""The workers of one run: a process each for torch, TensorFlow and the runtimes, started when first wanted."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from verify.signature import BATCH, Signature
 
 @dataclass(frozen=True)
 class Step:
-    """A stage and the name of the artifact it starts from. ``inputs`` gives hashes of whatever else it reads, when asked."""
+    """A stage and the name of the artifact it starts from. ``inputs``, when asked, hashes what else it reads."""
 
     stage: Stage
     source: str

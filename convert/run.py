@@ -50,7 +50,7 @@ _SOURCE_OF = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished run: its report, and the folder that was published. ``reused`` when nothing had changed since an earlier one."""
+    """A finished run: its report and the published folder; ``reused`` when nothing had changed since an earlier one."""
 
     report: Report
     folder: Path
@@ -116,9 +116,7 @@ class _Run:
         else:
             runs.queue(start.name, start.artifact)
         observers.append(Frugality(self.hosts, large=start.weight_bytes > LARGE_WEIGHTS_BYTES))
-        result = run_steps(
-            self._steps(samples), {start.name: start.artifact}, self.hosts, self.workspace, observers
-        )
+        result = run_steps(self._steps(samples), {start.name: start.artifact}, self.hosts, self.workspace, observers)
         report = self._judged(start, samples.result().value, result, runs, reference, outputs, started)
         self._write_reports(report, result)
         return report, Ledger(run_key=key, made=result.made)
@@ -195,7 +193,7 @@ class _Run:
 
 @dataclass
 class Frugality:
-    """An observer that ends a worker once no later stage needs it: torch always, TensorFlow at once for large models."""
+    """An observer that ends a worker no later stage needs: torch always, TensorFlow too for large models."""
 
     hosts: Hosts
     large: bool

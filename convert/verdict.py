@@ -55,11 +55,17 @@ def next_steps(files: Mapping[str, str], edges: Sequence[EdgeReport], *, calibra
         )
     if any(name in failing for name in ("saved_model", "float32")):
         other = "onnx2tf" if lowering == "exact" else "exact"
-        steps.append(f"Convert by the other road (--lowering {other}) and report this model: a float file must not drift.")
+        steps.append(
+            f"Convert by the other road (--lowering {other}) and report this model: a float file must not drift."
+        )
     if "onnx" in failing:
-        steps.append("Export by the other exporter (--exporter older), and check that the model has no random or stateful part.")
+        steps.append(
+            "Export by the other exporter (--exporter older), and check that the model has no random or stateful part."
+        )
     if not calibrated and "float32" in files:
-        steps.append("For a full int8 file, give samples to calibrate on: --calib photos/ (or data.npz, or module:callable).")
+        steps.append(
+            "For a full int8 file, give samples to calibrate on: --calib photos/ (or data.npz, or module:callable)."
+        )
     return steps
 
 

@@ -79,7 +79,7 @@ def flag(default: Any, help_text: str, *, cli_name: str | None = None, metavar: 
 
 
 def scratch_input() -> Any:
-    """A field that the pipeline fills with a path of its scratch folder: no flag, and its content, not its name, counts."""
+    """A field that the pipeline fills with a path of its scratch folder: no flag; its content, not its name, counts."""
     return dataclasses.field(default=None, metadata={"scratch": True})
 
 

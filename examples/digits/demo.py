@@ -1,4 +1,4 @@
-"""Train a LeNet on handwritten digits, convert it, and compare PyTorch, float32 and int8 on digits none of them has seen.
+"""Train a LeNet on handwritten digits, convert it, and compare PyTorch, float32 and int8 on digits it has not seen.
 
 Run it with `make demo`; what it makes goes to the folder given as its argument (default: build/demo).
 """
@@ -62,10 +62,11 @@ def tflite_labels(model: Path, images: np.ndarray) -> np.ndarray:
     ((name, given),) = runner.get_input_details().items()
     scale, zero_point = given["quantization"]
     labels = []
-    for image in images.transpose(0, 2, 3, 1):
-        if given["dtype"] == np.int8:
-            image = np.clip(np.rint(image / scale) + zero_point, -128, 127)
-        ((_, logits),) = runner(**{name: image[None].astype(given["dtype"])}).items()
+    stored = images.transpose(0, 2, 3, 1)
+    if given["dtype"] == np.int8:
+        stored = np.clip(np.rint(stored / scale) + zero_point, -128, 127)
+    for image in stored.astype(given["dtype"]):
+        ((_, logits),) = runner(**{name: image[None]}).items()
         labels.append(int(logits.argmax()))
     return np.asarray(labels)
 

@@ -37,7 +37,7 @@ class LeNet(nn.Module):
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """All digits as float32 images (1797, 1, 28, 28) in 0..1, enlarged from 8 × 8, and their labels; shuffled, seeded."""
+    """All digits as float32 images (1797, 1, 28, 28) in 0..1, enlarged from 8 × 8, and their labels; seeded order."""
     data = load_digits()
     small = torch.from_numpy(data.images.astype(np.float32) / 16.0)[:, None]
     images = nn.functional.interpolate(small, size=(28, 28), mode="bilinear", align_corners=False).numpy()
