@@ -72,4 +72,5 @@ def _print_fault(error: Exception) -> None:
     console = progress_console()
     for line in traceback.format_exception(error):
         console.print(line, end="", markup=False, soft_wrap=True, style="dim")
-    console.print("error: this is a fault of the tool, not of your model; please report it with the lines above")
+    told = "error: this is a fault of the tool, not of your model; please report it with the lines above"
+    console.print(told, soft_wrap=True)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from verify.runners.tflite_file import dtype_of, open_model
 
 OpCounts = tuple[tuple[str, int], ...]
 """Op type and how many, most frequent first, then by name."""
 
+QuantizedKind = Literal["float16", "dynamic_int8", "int8"]
+
 _FLOATING = frozenset({"float16", "float32", "float64", "bfloat16"})
 _WEIGHT_INTEGERS = frozenset({"int4", "int8", "uint8", "int2"})
+_QUANTIZED_INTEGERS = _WEIGHT_INTEGERS | {"int16"}
 _BETWEEN_WORLDS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 _ONLY_REARRANGE = frozenset({"RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS"})
 
@@ -36,15 +39,39 @@ def float_op_counts(path: Path) -> OpCounts:
         )
 
 
+def quantized_kind(path: Path) -> QuantizedKind | None:
+    """How a file is quantized: integer activations, integer weights only, or float16 weights; ``None`` for float32.
+
+    The names are those of :func:`verify.tolerance.quantized_budget`.
+    """
+    with open_model(path) as model:
+        computed: set[str] = set()
+        for _, graph, operator in _operators(model):
+            computed |= {dtype_of(graph.Tensors(at)) for at in _indices(operator.OutputsAsNumpy())}
+        stored = {dtype for graph in _graphs(model) for dtype in _tensor_dtypes(graph)}
+    if computed & _QUANTIZED_INTEGERS:
+        return "int8"
+    if stored & _QUANTIZED_INTEGERS:
+        return "dynamic_int8"
+    return "float16" if "float16" in stored else None
+
+
 def transpose_count(path: Path) -> int:
     """How many TRANSPOSE ops a file has: each is memory traffic that a channels-last graph does not need."""
     return dict(op_counts(path)).get("TRANSPOSE", 0)
 
 
+def _graphs(model: Any) -> Iterator[Any]:
+    return (model.Subgraphs(index) for index in range(model.SubgraphsLength()))
+
+
+def _tensor_dtypes(graph: Any) -> set[str]:
+    return {dtype_of(graph.Tensors(index)) for index in range(graph.TensorsLength())}
+
+
 def _operators(model: Any) -> Iterator[tuple[str, Any, Any]]:
     names = opcode_names(model)
-    for graph_index in range(model.SubgraphsLength()):
-        graph = model.Subgraphs(graph_index)
+    for graph in _graphs(model):
         for index in range(graph.OperatorsLength()):
             operator = graph.Operators(index)
             yield names[operator.OpcodeIndex()], graph, operator
