@@ -111,11 +111,9 @@ def _covered_axis(size: Size, extent: int, stride: int, pad: tuple[int, int], *,
     return before, max((count - 1) * stride + extent - size - before, 0)
 
 
-def pad_spatial(tensor: Tensor, pads: Pads, mode: str = "CONSTANT", value: float = 0.0) -> Tensor:
+def pad_spatial(tensor: Tensor, pads: Pads, value: float = 0.0) -> Tensor:
     """A channels-last tensor with its spatial axes padded."""
     if not any(before or after for before, after in pads):
         return tensor
     paddings = [[0, 0], *([before, after] for before, after in pads), [0, 0]]
-    if not value:
-        return tf.pad(tensor, paddings, mode=mode)
-    return tf.pad(tensor, paddings, mode=mode, constant_values=value)
+    return tf.pad(tensor, paddings, constant_values=value) if value else tf.pad(tensor, paddings)

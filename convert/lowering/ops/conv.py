@@ -106,8 +106,11 @@ def _convolve_3d(call: Call, x: Tensor, filters: Tensor, window: Window, padding
 def _with_bias(call: Call, y: Tensor) -> Tensor:
     if not call.has(2):
         return y
-    bias = call.constant(2)
-    return tf.nn.bias_add(y, call.tensor(2) if bias is None else call.weight(2, bias))
+    known = call.constant(2)
+    bias = call.tensor(2) if known is None else call.weight(2, known)
+    if call.integer("group", 1) > 1:
+        return y + bias  # TensorFlow would fuse bias_add into a kernel that knows no groups, and fail when it runs
+    return tf.nn.bias_add(y, bias)
 
 
 @lowers("ConvTranspose")

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from convert.layout.dims import Dim
 from convert.layout.layout import Layout
-from convert.layout.value import Tensor, Value
+from convert.layout.value import Array, Tensor, Value
 from convert.lowering.broadcast import common_layout
 from convert.lowering.call import Call
 from convert.lowering.registry import lowers
@@ -233,22 +233,35 @@ def _padded(call: Call, x: Tensor, paddings: Sequence[tuple[int, int]], mode: st
         if isinstance(fill, float | int) and fill == 0:
             return tf.pad(x, paddings)
         return tf.pad(x, paddings, constant_values=tf.cast(fill, x.dtype))
-    if mode == "reflect":
-        return tf.pad(x, paddings, mode="REFLECT")
     for axis, (before, after) in enumerate(paddings):
         x = _padded_axis(call, x, axis, before, after, mode)
     return x
 
 
 def _padded_axis(call: Call, x: Tensor, axis: int, before: int, after: int, mode: str) -> Tensor:
+    """By picking positions: TFLite's MIRROR_PAD takes 50 times as long as GATHER (112×112×64: 13 ms against 0.26)."""
     if not before and not after:
         return x
     size = x.shape[axis]
+    if size is None and mode == "reflect":
+        paddings = [(before, after) if other == axis else (0, 0) for other in range(x.shape.rank)]
+        return tf.pad(x, paddings, mode="REFLECT")
     if size is None:
         call.refuse(f"{mode} padding of an axis of dynamic size")
+    return tf.gather(x, _picked_positions(size, before, after, mode), axis=axis)
+
+
+def _picked_positions(size: int, before: int, after: int, mode: str) -> Array:
     positions = np.arange(-before, size + after)
-    positions = positions.clip(0, size - 1) if mode == "edge" else positions % size
-    return tf.gather(x, positions.astype(np.int32), axis=axis)
+    if mode == "edge":
+        positions = positions.clip(0, size - 1)
+    elif mode == "wrap":
+        positions = positions % size
+    else:
+        period = max(2 * (size - 1), 1)
+        positions = positions % period
+        positions = np.minimum(positions, period - positions) if size > 1 else positions * 0
+    return positions.astype(np.int32)
 
 
 @lowers("Trilu")

@@ -29,10 +29,20 @@ def _max_pooled(x: Tensor, window: Window, spatial: Sequence[Size]) -> Tensor:
     if window.is_padded and window.is_same(spatial):
         return _pool(x, window, "MAX", "SAME")
     if window.is_padded and _mirroring_stays_inside(window, spatial):
-        x = pad_spatial(x, window.pads, mode="SYMMETRIC")
+        x = _mirrored(x, window)
     elif window.is_padded:
         x = pad_spatial(x, window.pads, value=x.dtype.min)
     return _pool(x, window, "MAX", "VALID")
+
+
+def _mirrored(x: Tensor, window: Window) -> Tensor:
+    """Padded with copies of the nearest elements, picked by position: quicker than TFLite's MIRROR_PAD by far."""
+    for axis, (before, after) in enumerate(window.pads, start=1):
+        size = x.shape[axis]
+        if before or after:
+            positions = np.concatenate([np.arange(before)[::-1], np.arange(size), size - 1 - np.arange(after)])
+            x = tf.gather(x, positions.astype(np.int32), axis=axis)
+    return x
 
 
 def _mirroring_stays_inside(window: Window, spatial: Sequence[Size]) -> bool:
@@ -42,7 +52,7 @@ def _mirroring_stays_inside(window: Window, spatial: Sequence[Size]) -> bool:
     ``2 p <= kernel`` suffices. Mirroring needs the input to be at least as long as the padding.
     """
     return set(window.dilations) == {1} and all(
-        2 * max(pads) <= extent and (isinstance(size, Dim) or size >= extent)
+        2 * max(pads) <= extent and not isinstance(size, Dim) and size >= extent
         for pads, extent, size in zip(window.pads, window.extents, spatial, strict=True)
     )
 

@@ -37,7 +37,11 @@ def resize(call: Call) -> Value:
     """To sizes, or by scales; the coordinate transformation says which input position an output position reads."""
     coordinates = call.text("coordinate_transformation_mode", "half_pixel")
     nearest = call.text("nearest_mode", "round_prefer_floor")
-    if call.integer("antialias", 0) or call.text("keep_aspect_ratio_policy", "stretch") != "stretch" or call.integers("axes"):
+    if (
+        call.integer("antialias", 0)
+        or call.text("keep_aspect_ratio_policy", "stretch") != "stretch"
+        or call.integers("axes")
+    ):
         call.refuse("antialias, axes or keep_aspect_ratio_policy")
     if call.has(3):
         requested = call.sizes(3)
