@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verify.runners.tflite_inspect import float_op_counts, op_counts, transpose_count
+from verify.runners.tflite_inspect import float_op_counts, op_counts, quantized_kind, transpose_count
 
 OPS = (("ADD", 1), ("CONV_2D", 1), ("FULLY_CONNECTED", 1), ("GATHER", 1), ("MEAN", 1))
 
@@ -24,3 +24,8 @@ def test_hybrid_kernels_do_not_count_as_float(tf_models):
     left = dict(float_op_counts(tf_models / "net_dynamic_int8.tflite"))
     assert "FULLY_CONNECTED" not in left
     assert left["MEAN"] == 1
+
+
+def test_a_file_says_how_it_is_quantized(tf_models):
+    kinds = [quantized_kind(tf_models / f"net_{name}.tflite") for name in ("float32", "dynamic_int8", "int8")]
+    assert kinds == [None, "dynamic_int8", "int8"]

@@ -1,0 +1,132 @@
+"""The command as a user meets it: a process, its output, its exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from make_onnx_model import write_onnx_net
+
+from verify.errors import ExitCode
+
+HEAVY = ("torch", "tensorflow", "onnx", "onnxruntime", "ai_edge_litert", "numpy", "PIL", "pydantic")
+
+
+def _verify(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "verify", *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def onnx_net(tmp_path_factory) -> Path:
+    return write_onnx_net(tmp_path_factory.mktemp("onnx") / "net.onnx")
+
+
+def test_help_imports_no_framework():
+    code = f"""
+import sys
+sys.argv = ["verify", "--help"]
+from verify.cli import main
+try:
+    main()
+finally:
+    print("HEAVY:", [name for name in {HEAVY!r} if name in sys.modules])
+"""
+    result = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert result.returncode == 0
+    assert "HEAVY: []" in result.stdout
+
+
+def test_help_answers_at_once():
+    """The best of five, so that a busy machine does not decide."""
+
+    def seconds() -> float:
+        started = time.perf_counter()
+        assert _verify("--help").returncode == 0
+        return time.perf_counter() - started
+
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+def test_the_same_net_in_two_formats_passes_once_its_layout_is_declared(tf_models, onnx_net):
+    tflite = tf_models / "net_float32.tflite"
+    layouts = ("--layout", "image=NHWC", "--layout", "features=NHWC")
+    result = _verify(onnx_net, tflite, *layouts)
+    assert result.returncode == ExitCode.PASS, result.stderr
+    assert result.stdout.startswith("PASS  net_float32.tflite against net.onnx\n")
+    assert "samples: 32 random samples (seed 0); batches of 1, 2, 4, 5" in result.stdout
+    assert "no float64 reference" in result.stdout
+
+
+def test_an_undeclared_layout_is_asked_for_not_guessed(tf_models, onnx_net):
+    result = _verify(onnx_net, tf_models / "net_float32.tflite")
+    assert result.returncode == ExitCode.BAD_INPUT
+    assert result.stdout == ""
+    assert "image is (N, 3, 8, 6) in net.onnx and (N, 8, 6, 3) in net_float32.tflite" in result.stderr
+    assert "fix: say how net_float32.tflite stores it, for example --layout image=NHWC" in result.stderr
+
+
+def test_a_different_net_fails_with_1_and_says_which_output(onnx_net, tmp_path):
+    other = write_onnx_net(tmp_path / "other.onnx", gain=1.001)
+    result = _verify(onnx_net, other)
+    assert result.returncode == ExitCode.PARITY_FAILED
+    assert result.stdout.startswith("FAIL  other.onnx against net.onnx\n")
+    assert "logits: Over tolerance: RMS error" in result.stdout
+    assert "60.0 dB SQNR" in result.stdout
+
+
+def test_json_is_the_whole_of_stdout(tf_models):
+    result = _verify(tf_models / "net_float32.tflite", tf_models / "net_int8.tflite", "--json")
+    assert result.returncode == ExitCode.PASS, result.stderr
+    report = json.loads(result.stdout)
+    assert report["edge"]["verdict"] == "pass"
+    assert report["edge"]["kind"] == "quantized"
+    assert report["edge"]["budget"] == "at least 15 dB SQNR"
+    assert {output["name"] for output in report["edge"]["outputs"]} == {"features", "logits"}
+    assert all(25 < output["sqnr_db"] < 60 for output in report["edge"]["outputs"])
+
+
+def test_a_stricter_budget_can_be_asked_for(tf_models):
+    result = _verify(tf_models / "net_float32.tflite", tf_models / "net_int8.tflite", "--min-sqnr-db", 60)
+    assert result.returncode == ExitCode.PARITY_FAILED
+    assert "the budget is at least 60 dB SQNR" in result.stdout
+
+
+def test_the_users_samples_are_fed(onnx_net, tmp_path):
+    path = tmp_path / "data.npz"
+    random = np.random.default_rng(0)
+    np.savez(path, image=random.normal(size=(9, 3, 8, 6)), token=random.integers(0, 2, 9))
+    result = _verify(onnx_net, onnx_net, "--samples", path)
+    assert result.returncode == ExitCode.PASS, result.stderr
+    assert "samples: 9 samples from data.npz; batches of 1, 2, 5" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "no TFLite file"), (b"\x1c\x00\x00\x00TFL3" + bytes(200), "net.tflite"), (None, "there is no")],
+)
+def test_what_cannot_be_opened_exits_2(onnx_net, tmp_path, content, words):
+    path = tmp_path / "net.tflite"
+    if content is not None:
+        path.write_bytes(content)
+    result = _verify(onnx_net, path)
+    assert result.returncode == ExitCode.BAD_INPUT
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_checkpoint_is_pointed_to_convert(onnx_net, tmp_path):
+    (tmp_path / "model.pth").write_bytes(b"x")
+    result = _verify(onnx_net, tmp_path / "model.pth")
+    assert result.returncode == ExitCode.BAD_INPUT
+    assert "convert pth2tflite" in result.stderr
+
+
+def test_bad_usage_exits_2():
+    assert _verify("one.onnx").returncode == ExitCode.BAD_INPUT
+    assert _verify("a", "b", "--layout", "image=NHWW").returncode == ExitCode.BAD_INPUT
