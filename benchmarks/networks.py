@@ -2,8 +2,8 @@
 
     python benchmarks/networks.py [NET …] [--lowering onnx2tf] [--classes 10]
 
-Weights are random, batch-norm statistics re-estimated on photographs; int8 is calibrated on 48 photo crops and judged on
-others. "By hand" is ai-edge-quantizer's own recipe and calibration on the same float file with the same crops.
+Weights are random, batch-norm statistics re-estimated on photographs; int8 is calibrated on 48 photo crops and judged
+on others. "By hand" is ai-edge-quantizer's own recipe and calibration on the same float file with the same crops.
 """
 
 from __future__ import annotations
@@ -41,6 +41,15 @@ NETWORKS = (
 CALIBRATION_CROPS, JUDGING_CROPS = 48, 32
 CALIBRATION_SEED, JUDGING_SEED = 1, 2
 BY_HAND = ROOT / "tests" / "quantize" / "by_hand.py"
+
+INTRODUCTION = f"""# Networks
+
+Made by `make table`. Random weights with batch norm re-estimated on photographs, 224 × 224 (Inception 299 × 299).
+SQNR in dB against PyTorch over {JUDGING_CROPS} photo crops at batch 1, 2 and 5; int8 calibrated on {CALIBRATION_CROPS}
+other crops, beside ai-edge-quantizer run by hand on the same float file with the same crops. *floor ×* is the worst float
+error as a multiple of the noise floor (float32 against float64 PyTorch). Time and memory are the whole command's.
+
+"""
 
 
 @dataclass(frozen=True)
@@ -167,24 +176,16 @@ def _sqnr(edge) -> float:  # type: ignore[no-untyped-def]
 
 def markdown(results: list[NetworkResult]) -> str:
     """The table."""
-    lines = [
-        "# Networks",
-        "",
-        "Made by `make table`. Random weights with batch norm re-estimated on photographs, 10 classes, 224 × 224 (Inception 299 × 299).",
-        f"SQNR in dB against PyTorch over {JUDGING_CROPS} photo crops at batch 1, 2 and 5; int8 calibrated on {CALIBRATION_CROPS} other",
-        "crops, beside ai-edge-quantizer run by hand on the same float file with the same crops. *floor* is the worst float error as a",
-        "multiple of the noise floor (float32 against float64 PyTorch). Times and memory are of the whole command on 2 cores.",
-        "",
-        "| network | recognised as | ONNX | SavedModel | float32 | floor × | int8 | by hand | int8 top-1 | TRANSPOSE | ops | float32 ms | int8 ms | s | GB |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    lines += [
-        f"| {r.name} | {r.recognised} | {r.onnx_db:.1f} | {r.saved_model_db:.1f} | {r.float32_db:.1f} | {r.worst_floor_multiple:.1f} "
-        f"| {r.int8_db:.1f} | {r.int8_by_hand_db:.1f} | {r.int8_top1:.0%} | {r.transposes} | {r.op_count} | {r.float32_ms:.1f} "
-        f"| {r.int8_ms:.1f} | {r.seconds:.0f} | {r.peak_gb:.1f} |"
-        for r in results
-    ]
-    return "\n".join(lines) + "\n"
+    header = "network|recognised as|ONNX|SavedModel|float32|floor ×|int8|by hand|int8 top-1|TRANSPOSE|ops|"
+    header += "float32 ms|int8 ms|s|GB"
+    lines = [f"|{header}|", "|" + "|".join(["---", "---", *["--:"] * 13]) + "|"]
+    for r in results:
+        decibels = (r.onnx_db, r.saved_model_db, r.float32_db, r.worst_floor_multiple, r.int8_db, r.int8_by_hand_db)
+        cells = [r.name, r.recognised, *(f"{value:.1f}" for value in decibels), f"{r.int8_top1:.0%}"]
+        cells += [str(r.transposes), str(r.op_count), f"{r.float32_ms:.1f}", f"{r.int8_ms:.1f}"]
+        cells += [f"{r.seconds:.0f}", f"{r.peak_gb:.1f}"]
+        lines.append(f"|{'|'.join(cells)}|")
+    return INTRODUCTION + "\n".join(lines) + "\n"
 
 
 def main() -> None:

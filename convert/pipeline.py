@@ -5,7 +5,6 @@ Stages know nothing of parity, timing or progress: those hang on the observers, 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -104,7 +103,6 @@ def _make(step: Step, source: Artifact, hosts: Hosts, workspace: Workspace) -> t
         return reusable, True
     before = set(workspace.staging.iterdir())
     out = workspace.path_for(stage)
-    started = time.monotonic()
     outcome = hosts.worker(stage.host).run(run_stage, stage=stage.to_json(), artifact=source, out=out)
     artifact = outcome.value.artifact
     check_ensures(stage, source, artifact)
@@ -116,7 +114,7 @@ def _make(step: Step, source: Artifact, hosts: Hosts, workspace: Workspace) -> t
         companions=tuple(sorted(written - {out.name})),
         notes=outcome.value.notes,
         refusals=outcome.value.refusals,
-        seconds=time.monotonic() - started,
+        seconds=outcome.seconds,
         peak_memory_bytes=outcome.peak_memory_bytes,
     )
     return made, False

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +34,7 @@ from verify.artifact import Artifact, Format, sha256_of
 from verify.report.html import write_html
 from verify.report.json import read_json, write_json
 from verify.report.types import SCHEMA_VERSION, Report, StageReport
+from verify.runners.record import RunRecord
 from verify.signature_file import write_signatures
 from verify.worker import JobOutcome
 
@@ -117,7 +118,12 @@ class _Run:
             runs.queue(start.name, start.artifact)
         observers.append(Frugality(self.hosts, large=start.weight_bytes > LARGE_WEIGHTS_BYTES))
         result = run_steps(self._steps(samples), {start.name: start.artifact}, self.hosts, self.workspace, observers)
-        report = self._judged(start, samples.result().value, result, runs, reference, outputs, started)
+        self.progress.say("Comparing every edge")
+        if reference is not None:
+            reference.wait()
+        records = runs.wait()
+        judging = Judging(start, samples.result().value, self.settings, outputs)
+        report = self._report(judging, result, records, started)
         self._write_reports(report, result)
         return report, Ledger(run_key=key, made=result.made)
 
@@ -140,22 +146,11 @@ class _Run:
                 steps.append(Step(stage, source))
         return steps
 
-    def _judged(
-        self,
-        start: Start,
-        samples: PreparedSamples,
-        result: PipelineResult,
-        runs: ArtifactRuns,
-        reference: TorchReference | None,
-        outputs: Path,
-        started: float,
+    def _report(
+        self, judging: Judging, result: PipelineResult, records: Mapping[str, RunRecord], started: float
     ) -> Report:
-        self.progress.say("Comparing every edge")
         comparing = time.monotonic()
-        if reference is not None:
-            reference.wait()
-        records = runs.wait()
-        judging = Judging(start, samples, self.settings, outputs)
+        start = judging.start
         edges = judging.edges(result)
         files = describe_files(self.hosts, result, records, edges)
         self.progress.line("Parity of every edge", seconds=time.monotonic() - comparing, detail=f"{len(edges)} edges")
@@ -173,11 +168,11 @@ class _Run:
             input_file=self.model.name,
             input_sha256=self.sha256,
             model=start.description,
-            samples=samples.description,
+            samples=judging.samples.description,
             stages=tuple(result.stages),
             artifacts=files,
             edges=edges,
-            refusals=(*result.refusals, *samples.refusals),
+            refusals=(*result.refusals, *judging.samples.refusals),
             total_seconds=time.monotonic() - started,
             peak_memory_bytes=self.memory.bytes or None,
             versions=versions(),

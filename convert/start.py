@@ -9,7 +9,6 @@ from convert.hosts import Hosts
 from convert.stages.base import Host, Stage
 from convert.stages.export import ExportOnnx
 from verify.artifact import Artifact, Format
-from verify.checkpoint import describe
 from verify.model import ModelDescription, ModelSource
 from verify.runners.onnx_runner import onnx_signature
 from verify.samples import InputSpec
@@ -36,6 +35,8 @@ def open_start(model: Path, sha256: str, first: Stage, hosts: Hosts) -> Start:
 
 
 def _checkpoint(model: Path, sha256: str, export: ExportOnnx, hosts: Hosts) -> Start:
+    from verify.checkpoint import describe
+
     source = export.source(model)
     description = hosts.worker(Host.TORCH).run(describe, source=source).value
     inputs = tuple(TensorSpec(spec.name, spec.dtype, spec.shape) for spec in description.inputs)

@@ -7,14 +7,13 @@ from pathlib import Path
 
 from quantize import tflite
 from quantize.calibration.calibrate import calibrate
+from quantize.calibration.choose import choose_ranges
 from quantize.calibration.samples import SampleStream
 from quantize.load_check import require_loadable
 from quantize.recipe import IoType, read_recipe
 from quantize.result import QuantizationResult
 from quantize.rules import static_rules
 from verify.signature import Signature
-
-DEFAULT_MAX_SAMPLES = 128
 
 
 def make_float16(model: Path, out: Path) -> QuantizationResult:
@@ -39,11 +38,12 @@ def make_int8(
     Samples are in PyTorch layout; ``signature`` leads from there to the model's own.
     The result's recipe remakes the same bytes with :func:`remake_int8`.
     """
-    samples = SampleStream(calibration, signature, max_samples)
-    ranges = calibrate(model, static_rules(model), samples)
-    result = tflite.to_int8(model, out, tflite.make_recipe(model, io, ranges))
+    calibrated = calibrate(model, static_rules(model), SampleStream(calibration, signature, max_samples))
+    chosen = choose_ranges(model, out, calibrated, io)
+    result = tflite.to_int8(model, out, tflite.make_recipe(model, io, chosen.calibration))
     require_loadable(out)
-    return replace(result, notes=(f"calibrated on {samples.count} samples", *result.notes))
+    counted = f"calibrated on {chosen.calibration.sample_count} samples"
+    return replace(result, notes=(counted, chosen.reason, *result.notes))
 
 
 def remake_int8(model: Path, out: Path, recipe: Path) -> QuantizationResult:

@@ -15,6 +15,9 @@ from typing import Literal
 from verify.atomic import write_text
 from verify.errors import InputError
 
+DEFAULT_MAX_SAMPLES = 128
+"""Calibration samples beyond these seldom move a range."""
+
 SCHEMA_VERSION = "1"
 SUFFIX = ".recipe.json"
 

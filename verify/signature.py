@@ -1,15 +1,17 @@
 """What a model takes and gives: names, dtypes, symbolic dims, layouts. Imports no framework.
 
-A layout is declared as the permutation from the PyTorch layout: ``artifact_array = torch_array.transpose(permutation)``,
-so an NHWC tensor of an NCHW original carries ``(0, 2, 3, 1)``. The comparator applies what is declared and nothing else.
+A layout is declared as the permutation from the PyTorch layout, ``artifact_array = torch_array.transpose(permutation)``:
+an NHWC tensor of an NCHW original carries ``(0, 2, 3, 1)``. The comparator applies what is declared and nothing else.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Dim = int | str
 """A static size, or the name of a dynamic axis (``"N"`` is the batch)."""
@@ -41,6 +43,8 @@ class TensorSpec:
 
     def from_torch(self, array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         """A real-valued array in PyTorch layout → what this tensor stores (transposed, quantized)."""
+        import numpy as np
+
         if self.permutation is not None:
             array = array.transpose(self.permutation)
         if self.quantization is not None:
@@ -53,6 +57,8 @@ class TensorSpec:
 
     def to_torch(self, array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         """What this tensor stores → the real-valued array in PyTorch layout."""
+        import numpy as np
+
         if self.quantization is not None:
             centred = array.astype(np.float32) - np.float32(self.quantization.zero_point)
             array = centred * np.float32(self.quantization.scale)
@@ -65,7 +71,7 @@ class TensorSpec:
         """The shape in PyTorch axis order."""
         if self.permutation is None:
             return self.shape
-        return tuple(self.shape[int(axis)] for axis in np.argsort(self.permutation))
+        return tuple(self.shape[self.permutation.index(axis)] for axis in range(len(self.permutation)))
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ def _named(specs: tuple[TensorSpec, ...], name: str) -> TensorSpec:
 
 
 def channels_last_permutation(rank: int) -> tuple[int, ...] | None:
-    """PyTorch layout → channels-last for image-like ranks (4 and 5); ``None`` for the others, which keep their order."""
+    """PyTorch layout → channels-last for image-like ranks (4 and 5); ``None`` for the others, which keep theirs."""
     if rank not in (4, 5):
         return None
     return (0, *range(2, rank), 1)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from verify.batches import batch_paths, read_batch
 from verify.errors import InfrastructureError
-from verify.metrics import ErrorSums, error_sums
+
+if TYPE_CHECKING:
+    from verify.metrics import ErrorSums
 
 UNIT_ROUNDOFF = 2.0**-24
 """Of float32: the largest relative error of one rounding to nearest."""
@@ -94,6 +95,9 @@ def quantized_budget(artifact_name: str, int8_min_sqnr_db: float = INT8_MIN_SQNR
 
 def measure_floors(float32_outputs: Path, float64_outputs: Path) -> tuple[OutputFloor, ...]:
     """Job: the floor of every output from the same model run in float32 and in float64 on the same batches."""
+    from verify.batches import batch_paths, read_batch
+    from verify.metrics import ErrorSums, error_sums
+
     sums: dict[str, ErrorSums] = {}
     for path in batch_paths(float64_outputs):
         reference, single = read_batch(path), read_batch(float32_outputs / path.name)
@@ -114,6 +118,9 @@ def measure_floors(float32_outputs: Path, float64_outputs: Path) -> tuple[Output
 
 def rounding_floors(outputs: Path) -> tuple[OutputFloor, ...]:
     """Job: floors from the outputs' own size, where no float64 reference can be run (a run that starts from ONNX)."""
+    from verify.batches import batch_paths, read_batch
+    from verify.metrics import ErrorSums, error_sums
+
     factor = ROUNDINGS_WITHOUT_REFERENCE**0.5 * UNIT_ROUNDOFF
     sums: dict[str, ErrorSums] = {}
     for path in batch_paths(outputs):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from convert.stages.base import Host, Stage, StageResult, flag, scratch_input
-from quantize.jobs import DEFAULT_MAX_SAMPLES
-from quantize.recipe import IoType
-from quantize.result import QuantizationResult
+from quantize.recipe import DEFAULT_MAX_SAMPLES, IoType
 from verify.artifact import Artifact, Format, sha256_of
 from verify.errors import SamplesInvalid
 from verify.report.types import Refusal
+
+if TYPE_CHECKING:
+    from quantize.result import QuantizationResult
 
 _PACKAGES = ("ai-edge-quantizer", "ai-edge-litert")
 

@@ -43,6 +43,13 @@ def publish(output: Path, content: bytes, *, source: str = "aa", key: str = "k1"
         workspace.publish(Ledger("run", {name: Made(key, artifact, source)}), ("report.json", "report.html"))
 
 
+def fail_halfway(output: Path) -> None:
+    with Workspace(output, "net") as workspace:
+        workspace.log_path.write_text("last words")
+        (workspace.staging / "net_float32.tflite").write_bytes(b"half")
+        raise LoweringFailed("no")
+
+
 def test_nothing_is_visible_before_publishing(tmp_path: Path) -> None:
     with Workspace(tmp_path / "net", "net") as workspace:
         (workspace.staging / "net.onnx").write_bytes(b"half")
@@ -52,10 +59,8 @@ def test_nothing_is_visible_before_publishing(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_an_earlier_result_whole_and_its_log_beside_it(tmp_path: Path) -> None:
     publish(tmp_path / "net", b"good")
-    with pytest.raises(LoweringFailed), Workspace(tmp_path / "net", "net") as workspace:
-        workspace.log_path.write_text("last words")
-        (workspace.staging / "net_float32.tflite").write_bytes(b"half")
-        raise LoweringFailed("no")
+    with pytest.raises(LoweringFailed):
+        fail_halfway(tmp_path / "net")
     assert (tmp_path / "net" / "net_float32.tflite").read_bytes() == b"good"
     assert (tmp_path / "net" / "report.json").exists()
     assert (tmp_path / "net.failed.log").read_text() == "last words"
