@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from convert.stages.base import Host, Stage, StageResult, flag
 from verify.artifact import Artifact, Format, sha256_of
@@ -60,6 +60,10 @@ class ExportOnnx(Stage):
             prefer_ema=self.prefer_ema,
         )
 
+    def key(self) -> dict[str, Any]:
+        """As of any stage, and the content of the Python file that defines the architecture."""
+        return {**super().key(), "architecture_sha256": _source_sha256(self.arch)}
+
     def call(self, artifact: Artifact, out: Path) -> StageResult:
         from convert.export.ladder import export_module
         from verify.checkpoint import open_model
@@ -68,3 +72,10 @@ class ExportOnnx(Stage):
         outcome = export_module(opened.module, opened.description, out, self.opset, self.exporter)
         written = Artifact(out, Format.ONNX, outcome.signature, sha256_of(out))
         return StageResult(written, (*opened.description.notes, *outcome.notes), outcome.refusals)
+
+
+def _source_sha256(arch: str | None) -> str:
+    """Hash of the user's own ``net.py`` or ``package/module.py``; empty for architectures of an installed library."""
+    place = (arch or "").rpartition(":")[0]
+    candidates = (Path(place), Path(place.replace(".", "/") + ".py")) if place else ()
+    return next((sha256_of(path) for path in candidates if path.is_file()), "")
