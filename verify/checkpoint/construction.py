@@ -33,7 +33,7 @@ def on_meta(make: Callable[[], torch.nn.Module]) -> torch.nn.Module:
 
 
 def built_lean(make: Callable[[], torch.nn.Module], weight_names: Mapping[str, object]) -> torch.nn.Module:
-    """What ``make`` builds, with as little memory as will do: nothing is on meta that ``weight_names`` won't replace."""
+    """What ``make`` builds, with little memory: nothing is left on meta that ``weight_names`` won't replace."""
     try:
         module = on_meta(make)
     except (NotImplementedError, RuntimeError):

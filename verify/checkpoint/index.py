@@ -52,8 +52,8 @@ class Preprocessing:
 class Architecture:
     """One architecture of a library, with what its constructor was given.
 
-    ``shapes`` are aligned with the tensors' names; each is comma-separated dims. ``ignored`` are prefixes of tensors that
-    inference does not use (auxiliary heads). ``stem`` is the layer whose input channels vary.
+    ``shapes`` are aligned with the tensors' names; each is comma-separated dims. ``ignored`` are prefixes of tensors
+    that inference does not use (auxiliary heads). ``stem`` is the layer whose input channels vary.
     """
 
     library: str
@@ -121,6 +121,8 @@ class Index:
         self.built_with: Mapping[str, str] = header["built_with"]
         self._lookup: Mapping[str, list[int]] = header["lookup"]
         self._by_name: Mapping[str, list[int]] = header["by_name"]
+        self.ignorable_prefixes: tuple[tuple[str, ...], ...] = tuple(tuple(p) for p in header["ignorable"])
+        """Sets of prefixes that some architecture's auxiliary heads have."""
         self.skipped: Mapping[str, str] = header["skipped"]
 
     def having(self, names: Iterable[str]) -> list[Architecture]:
@@ -176,16 +178,24 @@ def write_index(
     lookup: dict[str, list[int]] = {}
     by_name: dict[str, list[int]] = {}
     names_lines: dict[tuple[str, ...], int] = {}
+    ignorable: set[tuple[str, ...]] = set()
     for architecture, names in architectures:
         if names not in names_lines:
             names_lines[names] = len(lines)
             lines.append(_compact(names))
         data = to_jsonable(architecture)
         data |= {"names_line": names_lines[names], "shapes": " ".join(architecture.shapes)}
+        ignorable |= {architecture.ignored} if architecture.ignored else set()
         by_name.setdefault(architecture.name, []).append(len(lines))
         lookup.setdefault(names_hash(names), []).append(len(lines))
         lines.append(_compact(data))
-    header = {"built_with": built_with, "lookup": lookup, "by_name": by_name, "skipped": skipped}
+    header = {
+        "built_with": built_with,
+        "lookup": lookup,
+        "by_name": by_name,
+        "ignorable": sorted(ignorable),
+        "skipped": skipped,
+    }
     lines[0] = _compact(header)
     path.write_bytes(gzip.compress("\n".join(lines).encode(), compresslevel=9, mtime=0))
 

@@ -72,17 +72,18 @@ def _variants(name: str) -> Iterator[Architecture]:
         )
 
 
-def constructor(architecture: Architecture) -> Callable[[int | None], torch.nn.Module]:
-    """Builds the architecture for a number of classes; ``None`` is the library's default."""
+def constructor(
+    architecture: Architecture, options: dict[str, Any] | None = None
+) -> Callable[[int | None], torch.nn.Module]:
+    """Builds the architecture for a number of classes; ``None`` is the library's default. No weights are fetched."""
     models = import_torchvision().models
     builder = models.get_model_builder(architecture.name)
-    options: dict[str, Any] = {**dict(architecture.options), "weights": None}
+    chosen: dict[str, Any] = {**(dict(architecture.options) if options is None else options), "weights": None}
     if "weights_backbone" in inspect.signature(builder).parameters:
-        options["weights_backbone"] = None
+        chosen["weights_backbone"] = None
 
     def make(classes: int | None) -> torch.nn.Module:
-        chosen = options if classes is None else {**options, "num_classes": classes}
-        module: torch.nn.Module = builder(**chosen)
+        module: torch.nn.Module = builder(**(chosen if classes is None else {"num_classes": classes, **chosen}))
         if architecture.variant == VERSION_1_STEM:
             _use_version_1_stem(module)
         return module

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from verify.checkpoint.inert_pickle import Opaque
 from verify.checkpoint.numpy_arrays import NumpyArray
@@ -54,6 +55,7 @@ _NEVER_WEIGHTS = (
     "history",
 )
 _DEEPEST = 4
+T = TypeVar("T")
 _WRAPPER_PREFIXES = (
     "module.",
     "_orig_mod.",
@@ -140,12 +142,12 @@ def holds_pickled_module(root: object) -> bool:
     return isinstance(root, Opaque)
 
 
-def without_bookkeeping(keys: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
+def without_bookkeeping(keys: Mapping[str, T]) -> dict[str, T]:
     """The tensors that a model has: without what profilers and weight averaging leave in a state_dict."""
     return {key: value for key, value in keys.items() if key.rpartition(".")[2] not in _NOT_PART_OF_A_MODEL}
 
 
-def spellings(keys: Mapping[str, StoredTensor]) -> Iterator[tuple[str, dict[str, StoredTensor]]]:
+def spellings(keys: Mapping[str, T]) -> Iterator[tuple[str, dict[str, T]]]:
     """The state_dict as it is, then with each wrapper's prefix taken off in turn: ``(prefix taken off, tensors)``.
 
     ``_orig_mod.`` (``torch.compile``) goes wherever it stands; other prefixes only when every key has them.
