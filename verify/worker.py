@@ -11,26 +11,24 @@ then the whole group is killed.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
+import selectors
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Self, TypeVar, cast, get_type_hints
+from typing import IO, Any, Generic, NamedTuple, ParamSpec, Self, TypeVar, cast, get_type_hints
 
 from verify.errors import (
     InfrastructureError,
     OutOfMemory,
     TimeLimitExceeded,
-    ToolError,
     WorkerDied,
     error_from_json,
 )
@@ -40,6 +38,14 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _POLL_SECONDS = 0.1
+_DYING_SECONDS = 2.0
+"""How long a worker that closed its end may take to be gone."""
+
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from verify.worker_process import serve; "
+    "serve(*map(int, sys.argv[2:5]), preload=tuple(sys.argv[5:]))"
+)
+"""With our own ``sys.path`` and ``-P``: a ``numpy.py`` in the folder that we happen to stand in is not imported."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +58,24 @@ class Limits:
 
 @dataclass(frozen=True)
 class JobOutcome(Generic[R]):
-    """What a job gave, how long it took, and the worker's peak resident memory so far."""
+    """What a job gave, how long it took, and the peak resident memory of the worker and its children while it ran."""
 
     value: R
     seconds: float
     peak_memory_bytes: int
 
 
+class _Child(NamedTuple):
+    """A process and our ends of its three pipes. Nothing is ever written to the lifeline: its end tells of ours."""
+
+    process: subprocess.Popen[bytes]
+    requests: IO[bytes]
+    answers: IO[bytes]
+    lifeline: IO[bytes]
+
+
 class Worker:
-    """A child process that runs jobs one after another.
+    """A child process that runs jobs one after another. After a death every further job raises the same error.
 
     ``preload`` names modules to import before the first job, so that a slow import overlaps other work.
     """
@@ -74,27 +89,12 @@ class Worker:
         limits: Limits | None = None,
     ) -> None:
         self.name = name
-        self._limits = limits or Limits()
-        self._log = log_path.open("ab")
-        request_read, request_write = os.pipe()
-        answer_read, answer_write = os.pipe()
-        arguments = [str(request_read), str(answer_write), str(os.getpid()), *preload]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "verify.worker", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            pass_fds=(request_read, answer_write),
-            start_new_session=True,
-            env={**os.environ, **_QUIET_LIBRARIES},
-        )
-        os.close(request_read)
-        os.close(answer_write)
-        self._requests = os.fdopen(request_write, "w", encoding="utf-8")
-        self._answers = os.fdopen(answer_read, "r", encoding="utf-8")
-        self._queue = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"worker-{name}")
-        self._killed_for: ToolError | None = None
         self.peak_memory_bytes = 0
+        self._limits = limits or Limits()
+        self._killed_for: InfrastructureError | None = None
+        with log_path.open("ab") as log:
+            self._process, self._requests, self._answers, self._lifeline = _start(preload, log)
+        self._queue = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"worker-{name}")
 
     def submit(self, job: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[JobOutcome[R]]:
         """Queue a job. The future raises the job's own typed error, or an ``InfrastructureError``."""
@@ -113,21 +113,22 @@ class Worker:
 
     def close(self) -> None:
         """Let queued jobs finish, then end the process and give its memory back."""
-        self._queue.shutdown(wait=True)
-        with contextlib.suppress(OSError):
-            self._requests.close()
         try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
+            self._queue.shutdown(wait=True)
+        finally:
             self.kill()
-        self._release()
 
     def kill(self) -> None:
-        """End the whole process group now; a running job's future raises ``WorkerDied``."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """End the whole process group now; a running job's future raises ``WorkerDied``, queued ones are cancelled."""
+        if self._killed_for is None:
+            self._killed_for = WorkerDied(f"the {self.name} worker was stopped")
+        if self._process.returncode is None:  # once reaped, its id may be somebody else's
+            self._kill_group()
         self._process.wait()
-        self._queue.shutdown(wait=False, cancel_futures=True)
+        self._queue.shutdown(wait=True, cancel_futures=True)
+        for stream in (self._requests, self._answers, self._lifeline):
+            with contextlib.suppress(OSError):
+                stream.close()
 
     def __enter__(self) -> Self:
         return self
@@ -139,79 +140,93 @@ class Worker:
             self.close()
         else:
             self.kill()
-            self._release()
-
-    def _release(self) -> None:
-        for stream in (self._requests, self._answers, self._log):
-            with contextlib.suppress(OSError):
-                stream.close()
 
     def _run(self, job: Callable[..., R], arguments: dict[str, Any]) -> JobOutcome[R]:
         hints = get_type_hints(job)
-        request = {
-            "job": f"{job.__module__}:{job.__qualname__}",
-            "arguments": {key: to_jsonable(value, hints.get(key)) for key, value in arguments.items()},
-        }
-        done = threading.Event()
-        watchdog = threading.Thread(target=self._watch, args=(done,), daemon=True)
-        watchdog.start()
+        name = f"{job.__module__}:{job.__qualname__}"
+        encoded = {key: to_jsonable(value, hints.get(key)) for key, value in arguments.items()}
         started = time.monotonic()
-        try:
-            self._requests.write(json.dumps(request) + "\n")
+        line, family_peak = b"", 0
+        with contextlib.suppress(BrokenPipeError):
+            self._requests.write(json.dumps({"job": name, "arguments": encoded}).encode() + b"\n")
             self._requests.flush()
-            line = self._answers.readline()
-        except (OSError, ValueError):
-            line = ""
-        finally:
-            done.set()
-        if not line:
-            raise self._death(request["job"])
+            line, family_peak = self._answer()
+        if not line.endswith(b"\n"):
+            raise self._death(name)
         answer = json.loads(line)
-        self.peak_memory_bytes = max(self.peak_memory_bytes, int(answer["peak_memory_bytes"]))
+        peak = max(family_peak, int(answer["peak_memory_bytes"]))
+        self.peak_memory_bytes = max(self.peak_memory_bytes, peak)
         if "error" in answer:
             raise error_from_json(answer["error"])
         value = cast("R", from_jsonable(hints["return"], answer["value"]))
-        return JobOutcome(value, time.monotonic() - started, int(answer["peak_memory_bytes"]))
+        return JobOutcome(value, time.monotonic() - started, peak)
 
-    def _watch(self, done: threading.Event) -> None:
-        if self._limits.timeout_s is None and self._limits.memory_bytes is None:
-            return
+    def _answer(self) -> tuple[bytes, int]:
+        """One line from the worker and the peak memory sampled meanwhile; a part of it if the worker ends first."""
+        received, peak = bytearray(), 0
         started = time.monotonic()
-        while not done.wait(_POLL_SECONDS):
-            used = resident_bytes(self._process.pid)
-            self.peak_memory_bytes = max(self.peak_memory_bytes, used)
-            if self._limits.timeout_s is not None and time.monotonic() - started > self._limits.timeout_s:
-                self._killed_for = TimeLimitExceeded(
-                    f"the {self.name} worker ran longer than its limit of {self._limits.timeout_s:g} s",
-                    fix="give it more with --timeout, or use a smaller input size",
-                )
-            elif self._limits.memory_bytes is not None and used > self._limits.memory_bytes:
-                self._killed_for = OutOfMemory(
-                    f"the {self.name} worker used {used / 2**30:.1f} GiB, over its limit of "
-                    f"{self._limits.memory_bytes / 2**30:.1f} GiB",
-                    fix="give it more with --memory-limit, or use a machine with more memory",
-                )
-            if self._killed_for is not None:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self._process.pid, signal.SIGKILL)
-                return
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._answers, selectors.EVENT_READ)
+            while not received.endswith(b"\n"):
+                if selector.select(_POLL_SECONDS):
+                    chunk = os.read(self._answers.fileno(), 2**16)
+                    if not chunk:
+                        break
+                    received += chunk
+                elif self._process.poll() is not None:  # a process that it left behind may hold the pipe open
+                    break
+                else:
+                    used = resident_bytes(self._process.pid)
+                    peak = max(peak, used)
+                    self._killed_for = self._killed_for or self._passed_limit(time.monotonic() - started, used)
+                    if self._killed_for is not None:
+                        break
+        return bytes(received), peak
+
+    def _passed_limit(self, elapsed_s: float, used_bytes: int) -> InfrastructureError | None:
+        if self._limits.timeout_s is not None and elapsed_s > self._limits.timeout_s:
+            return TimeLimitExceeded(
+                f"the {self.name} worker ran longer than its limit of {self._limits.timeout_s:g} s",
+                fix="give it more with --timeout, or use a smaller input size",
+            )
+        if self._limits.memory_bytes is not None and used_bytes > self._limits.memory_bytes:
+            return OutOfMemory(
+                f"the {self.name} worker used {used_bytes / 2**30:.1f} GiB, over its limit of "
+                f"{self._limits.memory_bytes / 2**30:.1f} GiB",
+                fix="give it more with --memory-limit, or use a machine with more memory",
+            )
+        return None
 
     def _death(self, job: str) -> InfrastructureError:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=5)
-        if self._killed_for is not None:
-            return cast("InfrastructureError", self._killed_for)
-        code = self._process.returncode
-        if code == -signal.SIGKILL:
+        """Why there is no answer; whatever is left of the process group is killed."""
+        if self._killed_for is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=_DYING_SECONDS)
+            self._killed_for = self._cause(self._process.poll(), job)
+        self._kill_group()
+        self._process.wait()
+        return cast("InfrastructureError", error_from_json(self._killed_for.to_json()))
+
+    def _cause(self, status: int | None, job: str) -> InfrastructureError:
+        if status == -signal.SIGKILL:
             return OutOfMemory(
                 f"the {self.name} worker was killed while it ran {job}; the kernel does that when memory runs out",
                 fix="close other programs, use a machine with more memory, or a smaller model",
             )
-        how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
+        if status is None:
+            how = "stopped answering"
+        elif status < 0:
+            how = f"ended by signal {signal.Signals(-status).name}"
+        else:
+            how = f"ended by exit status {status}"
         return WorkerDied(
-            f"the {self.name} worker ended by {how} while it ran {job}",
+            f"the {self.name} worker {how} while it ran {job}",
             fix="the log file has its last words; if the model is your own, report it with that log",
         )
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
 
 _QUIET_LIBRARIES = {
@@ -221,7 +236,36 @@ _QUIET_LIBRARIES = {
     "TF_USE_LEGACY_KERAS": "1",
     "PYTHONUNBUFFERED": "1",
 }
-"""For the child only: no GPU, plain TensorFlow kernels (oneDNN reorders sums), the Keras that onnx2tf is written for."""
+"""For the child only: no GPU, plain TensorFlow kernels (oneDNN reorders sums), and the Keras that onnx2tf needs."""
+
+
+def _start(preload: tuple[str, ...], log: IO[bytes]) -> _Child:
+    request_read, request_write = os.pipe()
+    answer_read, answer_write = os.pipe()
+    lifeline_read, lifeline_write = os.pipe()
+    theirs = (request_read, answer_write, lifeline_read)
+    requests = os.fdopen(request_write, "wb")
+    answers = os.fdopen(answer_read, "rb", buffering=0)
+    lifeline = os.fdopen(lifeline_write, "wb")
+    path = json.dumps([entry for entry in sys.path if isinstance(entry, str)])
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START, path, *map(str, theirs), *preload],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=theirs,
+            start_new_session=True,
+            env={**os.environ, **_QUIET_LIBRARIES},
+        )
+    except BaseException:
+        for stream in (requests, answers, lifeline):
+            stream.close()
+        raise
+    finally:
+        for fd in theirs:
+            os.close(fd)
+    return _Child(process, requests, answers, lifeline)
 
 
 def resident_bytes(pid: int) -> int:
@@ -238,66 +282,3 @@ def resident_bytes(pid: int) -> int:
         with contextlib.suppress(psutil.Error):
             total += int(member.memory_info().rss)
     return total
-
-
-def _peak_memory_bytes() -> int:
-    import resource
-
-    factor = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * factor
-
-
-def _perform(request: dict[str, Any]) -> dict[str, Any]:
-    module_name, _, name = request["job"].partition(":")
-    try:
-        job = getattr(importlib.import_module(module_name), name)
-        hints = get_type_hints(job)
-        arguments = {key: from_jsonable(hints[key], value) for key, value in request["arguments"].items()}
-        return {"value": to_jsonable(job(**arguments), hints["return"])}
-    except ToolError as error:
-        _log_traceback()
-        return {"error": error.to_json()}
-    except MemoryError as error:
-        _log_traceback()
-        return {"error": OutOfMemory(f"out of memory: {error}", fix="use a machine with more memory").to_json()}
-    except (Exception, SystemExit) as error:  # a job may run any library: whatever it does must come back typed
-        _log_traceback()
-        what = f"{request['job']} failed: {type(error).__name__}: {error}"
-        return {"error": InfrastructureError(what, fix="the log file has the whole traceback").to_json()}
-
-
-def _log_traceback() -> None:
-    import traceback
-
-    traceback.print_exc(file=sys.stderr)
-
-
-def _end_with_parent(parent_pid: int) -> None:
-    """Linux: ask the kernel to kill us when the parent dies, even inside a long native call."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if os.getppid() != parent_pid:
-        os._exit(1)
-
-
-def _serve(request_fd: int, answer_fd: int, parent_pid: int, preload: tuple[str, ...]) -> None:
-    _end_with_parent(parent_pid)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for module_name in preload:
-        importlib.import_module(module_name)
-    with os.fdopen(request_fd, encoding="utf-8") as requests, os.fdopen(answer_fd, "w", encoding="utf-8") as answers:
-        for line in requests:
-            answer = _perform(json.loads(line))
-            answer["peak_memory_bytes"] = _peak_memory_bytes()
-            answers.write(json.dumps(answer) + "\n")
-            answers.flush()
-    sys.stderr.flush()
-    os._exit(0)  # frameworks can hang or crash in their exit handlers; everything is written already
-
-
-if __name__ == "__main__":
-    _serve(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), tuple(sys.argv[4:]))

@@ -30,7 +30,7 @@ def test_a_report_comes_back_as_it_went(name, tmp_path):
     assert read_json(tmp_path / "report.json") == report
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(report=st.from_type(Report))
 def test_any_report_comes_back_and_follows_the_schema(report, tmp_path_factory):
     report = dataclasses.replace(report, schema_version="1")
