@@ -18,6 +18,16 @@ from verify.errors import UnsupportedOp
 
 REMEDY = "convert with --lowering onnx2tf, or rewrite that line of the model with ops that are known"
 
+NUMBER_TYPES = frozenset(
+    (tf.bool, tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint16, tf.uint32, tf.uint64)
+    + (tf.float16, tf.float32, tf.float64)
+)
+_NUMPY_TYPES = {
+    int(kind): kind.numpy()
+    for kind in ir.DataType
+    if kind.name in {dtype.name.upper() for dtype in NUMBER_TYPES} | {"FLOAT", "DOUBLE"}
+}
+
 
 class Call:
     """One node being lowered. Inputs are counted from 0; a missing optional input is ``None``."""
@@ -124,6 +134,13 @@ class Call:
         """An attribute that lists integers, ``None`` if it is not given."""
         attribute = self._attribute(name)
         return tuple(attribute.as_ints()) if attribute is not None else None
+
+    def dtype(self, name: str) -> tf.DType:
+        """An attribute that names an element type; float32 if it is not given."""
+        dtype = tf.as_dtype(_NUMPY_TYPES.get(self.integer(name, 1), np.object_))
+        if dtype not in NUMBER_TYPES:
+            self.refuse(f"the element type {ir.DataType(self.integer(name, 1)).name}")
+        return dtype
 
     def integers_input_or_attribute(self, index: int, name: str) -> tuple[int, ...] | None:
         """What older operator sets have as an attribute and newer ones as an input (axes, split, pads …)."""

@@ -107,9 +107,17 @@ def _evaluate(call: Call, lowering: Lowering) -> tuple[Value, ...]:
         sizes = fold_sizes(call)
         if sizes is not None:
             return (constant(sizes),)
+    return tuple(_settled(call, index, value) for index, value in enumerate(_results(call, lowering)))
+
+
+def _results(call: Call, lowering: Lowering) -> tuple[Value, ...]:
+    """What the lowering gives, which has to be every output that somebody uses."""
     results = lowering(call)
     results = results if isinstance(results, tuple) else (results,)
-    return tuple(_settled(call, index, value) for index, value in enumerate(results))
+    for output in call.node.outputs[len(results) :]:
+        if output.uses() or output.is_graph_output():
+            call.refuse(f"its output {output.name!r}; only the first {len(results)} are known")
+    return results
 
 
 def _computed_now(call: Call, lowering: Lowering) -> tuple[Value, ...]:
@@ -117,10 +125,8 @@ def _computed_now(call: Call, lowering: Lowering) -> tuple[Value, ...]:
     inherited = call.inputs[0].parameter if call.inputs[0] and call.node.op_type in _KEEPS_ITS_PARAMETER else None
     with tf.init_scope():
         bare = [None if value is None else replace(value, parameter=None) for value in call.inputs]
-        results = lowering(Call(call.node, bare, Trace({}), call.opset))
-        results = results if isinstance(results, tuple) else (results,)
         settled = []
-        for index, value in enumerate(results):
+        for index, value in enumerate(_results(Call(call.node, bare, Trace({}), call.opset), lowering)):
             tensor = call.trace.tensor(value, Layout.identity(value.rank))
             array = tensor.numpy() if hasattr(tensor, "numpy") else np.asarray(tensor)
             wanted = call.output_dtype(index)

@@ -1,7 +1,7 @@
 """Shape arithmetic that involves dynamic sizes, done on symbols while the graph is built instead of in the graph.
 
-Reshape and Expand then see ``(N, 197, 768)`` and not a tensor computed by Shape, Gather, Concat: their result keeps its static
-sizes, and a single dynamic one is written as -1.
+Reshape and Expand then see ``(N, 197, 768)`` and not a tensor computed by Shape, Gather, Concat: their result keeps its
+static sizes, and a single dynamic one is written as -1.
 """
 
 from __future__ import annotations

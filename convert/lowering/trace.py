@@ -1,4 +1,4 @@
-"""What one tracing of the graph shares between nodes: symbols, variables, and layouts a tensor was already brought to."""
+"""What one tracing of the graph shares between nodes: symbols, variables, and what was brought to a layout already."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Trace:
     def reshape(self, tensor: Tensor, sizes: Sequence[Size]) -> Tensor:
         """The tensor with other sizes; static ones stay known to shape inference."""
         static = [None if isinstance(size, Dim) else int(size) for size in sizes]
-        if tensor.shape.rank == len(static) and all(a is not None and a == b for a, b in zip(tensor.shape, static)):
+        if None not in static and tensor.shape.as_list() == static:
             return tensor
         shape = self.shape(sizes)
         reshaped = tf.reshape(tensor, shape)
@@ -111,6 +111,8 @@ class Trace:
         plan = plan_relayout(value.layout, layout, value.sizes)
         if not plan.moves_data:
             return self.reshape(value.data, plan.merged)
-        expanded = self.reshape(value.data, plan.expanded) if len(plan.expanded) != value.rank else value.data
+        expanded = (
+            self.reshape(value.data, plan.expanded) if len(plan.expanded) != value.data.shape.rank else value.data
+        )
         moved = tf.transpose(expanded, plan.permutation)
         return self.reshape(moved, plan.merged) if len(plan.merged) != len(plan.permutation) else moved

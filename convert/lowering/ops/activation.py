@@ -28,9 +28,9 @@ def relu(call: Call) -> Value:
 def clip(call: Call) -> Value:
     """To ``[min, max]``; the bounds are attributes before operator set 11, inputs since."""
     low, high = _bound(call, 1, "min"), _bound(call, 2, "max")
-    if (low, high) == (0, 6):
+    if _is(low, 0) and _is(high, 6):
         return _pointwise(call, tf.nn.relu6)
-    if (low, high) == (0, None):
+    if _is(low, 0) and high is None:
         return _pointwise(call, tf.nn.relu)
 
     def clipped(x: Tensor) -> Tensor:
@@ -38,6 +38,10 @@ def clip(call: Call) -> Value:
         return x if high is None else tf.minimum(x, tf.cast(high, x.dtype))
 
     return _pointwise(call, clipped)
+
+
+def _is(bound: float | int | Tensor | None, number: int) -> bool:
+    return isinstance(bound, float | int) and bound == number
 
 
 def _bound(call: Call, index: int, name: str) -> float | int | Tensor | None:

@@ -58,10 +58,8 @@ def _scalar(call: Call, index: int) -> object:
 @lowers("EyeLike")
 def eye_like(call: Call) -> Value:
     """Ones on a diagonal, in the shape of the input."""
-    from onnx.helper import tensor_dtype_to_np_dtype
-
     rows, columns = call.value(0).sizes
     if isinstance(rows, Dim) or isinstance(columns, Dim):
         call.refuse("a dynamic size")
-    dtype = tensor_dtype_to_np_dtype(call.integer("dtype", 1))
+    dtype = call.dtype("dtype").as_numpy_dtype
     return constant(np.eye(rows, columns, call.integer("k", 0), dtype=dtype))

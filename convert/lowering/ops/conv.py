@@ -120,8 +120,8 @@ def conv_transpose(call: Call) -> Value:
     spatial = call.value(0).sizes[2:]
     window = window_of(call, weights[2:], (1,) * len(weights[2:]))
     rank = len(window.kernel)
-    if rank > 2 or set(window.dilations) != {1}:
-        call.refuse("a transposed convolution with dilation, or in three dimensions")
+    if rank > 3 or set(window.dilations) != {1}:
+        call.refuse("a transposed convolution with dilation, or in more than three dimensions")
     if any(isinstance(size, Dim) for size in spatial):
         call.refuse("a transposed convolution of an input whose spatial size is dynamic")
     x = call.channels_last(0)
@@ -148,10 +148,11 @@ def _crops(call: Call, window: Window, sizes: Sequence[int]) -> tuple[tuple[tupl
         if wanted is None and auto_pad.startswith("SAME"):
             wanted = size * window.strides[axis]
         if wanted is not None:
-            total = full + output_padding[axis] - wanted
-            before = total - total // 2 if auto_pad == "SAME_LOWER" else total // 2
-            after = total - before
-        after -= output_padding[axis]
+            total = max(full - wanted, 0)
+            before = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
+            after = full - wanted - before
+        else:
+            after -= output_padding[axis]
         crops.append((before, max(after, 0)))
         extra.append(max(-after, 0))
     return tuple(crops), tuple(extra)
@@ -165,17 +166,18 @@ def _cropped(y: Tensor, crops: Sequence[tuple[int, int]]) -> Tensor:
 
 
 def _transpose_convolve(call: Call, x: Tensor, window: Window) -> Tensor:
-    """The full result of a two-dimensional transposed convolution, group by group."""
+    """The full result of a two- or three-dimensional transposed convolution, group by group."""
     weights = call.require_constant(1, "the weight of a transposed convolution")
     if weights.ndim == 3:
         weights = weights[:, :, np.newaxis, :]
     group = call.integer("group", 1)
-    filters = call.weight(1, weights.transpose(2, 3, 1, 0))
+    filters = call.weight(1, weights.transpose(*range(2, weights.ndim), 1, 0))
     batch = tf.shape(x)[0]
-    full = [(int(size) - 1) * s + k for size, s, k in zip(x.shape[1:3], window.strides, window.kernel, strict=True)]
+    full = [(int(size) - 1) * s + k for size, s, k in zip(x.shape[1:-1], window.strides, window.kernel, strict=True)]
     shape = tf.stack([batch, *full, weights.shape[1]])
-    strides = list(window.strides)
+    strides = [1, *window.strides, 1]
+    convolve = tf.nn.conv2d_transpose if weights.ndim == 4 else tf.nn.conv3d_transpose
     if group == 1:
-        return tf.nn.conv2d_transpose(x, filters, shape, strides, "VALID")
+        return convolve(x, filters, shape, strides, "VALID")
     pieces = zip(tf.split(x, group, axis=-1), tf.split(filters, group, axis=-1), strict=True)
-    return tf.concat([tf.nn.conv2d_transpose(a, b, shape, strides, "VALID") for a, b in pieces], axis=-1)
+    return tf.concat([convolve(a, b, shape, strides, "VALID") for a, b in pieces], axis=-1)

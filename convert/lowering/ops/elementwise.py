@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from convert.layout.value import Tensor, Value
 from convert.lowering.broadcast import unify
-from convert.lowering.call import Call
+from convert.lowering.call import NUMBER_TYPES, Call
 from convert.lowering.registry import lowers
 
 
@@ -119,8 +119,9 @@ _register_variadic("Max", tf.maximum)
 @lowers("Dropout")
 def dropout(call: Call) -> Value:
     """At inference its input, as it is."""
-    if len(call.node.outputs) > 1 and call.node.outputs[1].uses():
-        call.refuse("the second output, the mask")
+    training = call.constant(2)
+    if call.has(2) and (training is None or training.item()):
+        call.refuse("training mode; export the model in evaluation mode (model.eval())")
     return call.value(0)
 
 
@@ -150,15 +151,15 @@ def where(call: Call) -> Value:
 @lowers("Cast")
 def cast(call: Call) -> Value:
     """To the type of the attribute ``to``; floats become integers by truncation."""
-    from onnx.helper import tensor_dtype_to_np_dtype
-
     layout = call.value(0).layout
-    dtype = tf.as_dtype(tensor_dtype_to_np_dtype(call.integer("to", 1)))
-    return call.result(tf.cast(call.tensor(0, layout), dtype), layout)
+    return call.result(tf.cast(call.tensor(0, layout), call.dtype("to")), layout)
 
 
 @lowers("CastLike")
 def cast_like(call: Call) -> Value:
     """To the type of the second input."""
     layout = call.value(0).layout
-    return call.result(tf.cast(call.tensor(0, layout), call.tensor(1, call.value(1).layout).dtype), layout)
+    dtype = call.tensor(1, call.value(1).layout).dtype
+    if dtype not in NUMBER_TYPES:
+        call.refuse(f"the type {dtype.name}")
+    return call.result(tf.cast(call.tensor(0, layout), dtype), layout)

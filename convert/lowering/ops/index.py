@@ -281,10 +281,11 @@ def one_hot(call: Call) -> Value:
     indices = tf.cast(call.tensor(0), tf.int64)
     depth = int(call.require_constant(1, "depth").item())
     off, on = (call.tensor(2)[index] for index in (0, 1))
+    axis = call.integer("axis", -1)
     hot = tf.one_hot(
         tf.where(indices < 0, indices + depth, indices),
         depth,
-        axis=call.integer("axis", -1),
+        axis=axis if axis >= -1 else axis + indices.shape.rank + 1,
         dtype=tf.bool,
         on_value=True,
         off_value=False,

@@ -19,16 +19,17 @@ def batch_normalization(call: Call) -> Value:
     """With fixed statistics: one multiplication and one addition a channel, which a convolution before it absorbs."""
     if call.integer("training_mode", 0):
         call.refuse("training mode; export the model in evaluation mode (model.eval())")
-    gamma, beta, mean, variance = (
-        call.require_constant(index, what).astype(np.float64)
-        for index, what in ((1, "scale"), (2, "bias"), (3, "running mean"), (4, "running variance"))
-    )
-    scale = gamma / np.sqrt(variance + call.number("epsilon", 1e-5))
-    offset = beta - mean * scale
     x = call.channels_last(0)
+    epsilon = call.number("epsilon", 1e-5)
+    known = [array.astype(np.float64) for i in range(1, 5) if (array := call.constant(i)) is not None]
+    if len(known) < 4:
+        gamma, beta, mean, variance = (call.tensor(index) for index in range(1, 5))
+        return call.channels_last_result((x - mean) * (gamma * tf.math.rsqrt(variance + epsilon)) + beta)
+    gamma, beta, mean, variance = known
+    scale = gamma / np.sqrt(variance + epsilon)
+    offset = beta - mean * scale
     dtype = x.dtype.as_numpy_dtype
-    y = x * call.weight(1, scale.astype(dtype)) + call.weight(2, offset.astype(dtype))
-    return call.channels_last_result(y)
+    return call.channels_last_result(x * call.weight(1, scale.astype(dtype)) + call.weight(2, offset.astype(dtype)))
 
 
 @lowers("LayerNormalization")
@@ -133,7 +134,7 @@ def lp_normalization(call: Call) -> Value:
         norm = tf.reduce_sum(tf.abs(x), physical, keepdims=True)
     else:
         norm = tf.sqrt(tf.reduce_sum(tf.square(x), physical, keepdims=True))
-    return call.result(tf.math.divide_no_nan(x, norm), value.layout)
+    return call.result(x / norm, value.layout)
 
 
 @lowers("MeanVarianceNormalization")

@@ -112,7 +112,8 @@ def _window(call: Call, spatial: Sequence[Size]) -> Window:
 def _pool(x: Tensor, window: Window, kind: str, padding: str) -> Tensor:
     rank = len(window.kernel)
     if set(window.dilations) != {1}:
-        return tf.nn.pool(x, window.kernel, kind, window.strides, padding, dilations=window.dilations)
+        dense = tf.nn.pool(x, window.kernel, kind, (1,) * rank, padding, dilations=window.dilations)
+        return dense[(slice(None), *(slice(None, None, stride) for stride in window.strides))]
     pools = {
         ("MAX", 1): tf.nn.max_pool2d,
         ("MAX", 2): tf.nn.max_pool2d,

@@ -47,6 +47,8 @@ def _reduce(call: Call, reduction: _Reduction) -> Value:
     value = call.unfolded(0, axes)
     keepdims = bool(call.integer("keepdims", 1))
     physical = sorted(value.layout.physical_axis(axis) for axis in axes)
+    if value.data.dtype == tf.bool:
+        reduction = {tf.reduce_max: tf.reduce_any, tf.reduce_min: tf.reduce_all}.get(reduction, reduction)
     y = reduction(value.data, physical, keepdims)
     return call.result(y, value.layout if keepdims else value.layout.without(axes))
 
@@ -68,12 +70,14 @@ def arg_min(call: Call) -> Value:
 
 
 def _arg(call: Call, function: Callable[..., Tensor]) -> Value:
-    if call.integer("select_last_index", 0):
-        call.refuse("select_last_index")
     axis = call.integer("axis", 0)
     value = call.unfolded(0, [axis])
     physical = value.layout.physical_axis(axis)
-    y = function(value.data, axis=physical, output_type=tf.int64)
+    if call.integer("select_last_index", 0):
+        last = tf.shape(value.data, tf.int64)[physical] - 1
+        y = last - function(tf.reverse(value.data, [physical]), axis=physical, output_type=tf.int64)
+    else:
+        y = function(value.data, axis=physical, output_type=tf.int64)
     if call.integer("keepdims", 1):
         return call.result(tf.expand_dims(y, physical), value.layout)
     return call.result(y, value.layout.without([axis]))

@@ -1,4 +1,4 @@
-"""Resize and Upsample, where TensorFlow's kernels compute exactly what the node says."""
+"""Resize and Upsample: TensorFlow's kernels where they compute what the node says, else gathers and matrix products."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from convert.layout.dims import Dim
+from convert.layout.dims import Dim, Size
+from convert.layout.layout import Layout
 from convert.layout.value import Tensor, Value
 from convert.lowering.call import Call
 from convert.lowering.registry import lowers
+from convert.lowering.resampling import COORDINATES, Axis, Sampling, interpolation_matrix, picked
+
+_BILINEAR_OPTIONS = {
+    "half_pixel": {"half_pixel_centers": True},
+    "pytorch_half_pixel": {"half_pixel_centers": True},
+    "half_pixel_symmetric": {"half_pixel_centers": True},
+    "align_corners": {"align_corners": True},
+    "asymmetric": {},
+}
 
 
 @lowers("Upsample")
@@ -22,134 +32,143 @@ def upsample(call: Call) -> Value:
         if attribute is None:
             call.refuse("scales that are computed when the model runs")
         scales = np.asarray(attribute.as_floats(), np.float32)
-    return _resized(call, _scaled(call, scales), scales, "asymmetric", "floor")
+    return _by_scales(call, scales.tolist(), Sampling(_mode(call), "asymmetric", "floor"))
 
 
 @lowers("Resize", since=10)
 def resize_by_scales(call: Call) -> Value:
     """Operator set 10: asymmetric coordinates, scales as the second input."""
     scales = call.require_constant(1, "scales")
-    return _resized(call, _scaled(call, scales), scales, "asymmetric", "floor")
+    return _by_scales(call, scales.tolist(), Sampling(_mode(call), "asymmetric", "floor"))
 
 
 @lowers("Resize", since=11)
 def resize(call: Call) -> Value:
     """To sizes, or by scales; the coordinate transformation says which input position an output position reads."""
-    coordinates = call.text("coordinate_transformation_mode", "half_pixel")
-    nearest = call.text("nearest_mode", "round_prefer_floor")
-    if (
-        call.integer("antialias", 0)
-        or call.text("keep_aspect_ratio_policy", "stretch") != "stretch"
-        or call.integers("axes")
-    ):
-        call.refuse("antialias, axes or keep_aspect_ratio_policy")
-    if call.has(3):
-        requested = call.sizes(3)
-        if requested is None:
-            call.refuse("a size that is computed when the model runs")
-        sizes = _static(call, requested[2:])
-        scales = np.asarray([1, 1, *(out / size for out, size in zip(sizes, _input_sizes(call), strict=True))])
-        return _resized(call, sizes, scales, coordinates, nearest)
-    scales = call.require_constant(2, "scales")
-    return _resized(call, _scaled(call, scales), scales, coordinates, nearest)
-
-
-def _input_sizes(call: Call) -> tuple[int, ...]:
-    return _static(call, call.value(0).sizes[2:])
-
-
-def _static(call: Call, sizes: Sequence[object]) -> tuple[int, ...]:
-    if any(isinstance(size, Dim) for size in sizes):
-        call.refuse("a spatial size that is dynamic")
-    return tuple(int(str(size)) for size in sizes)
-
-
-def _scaled(call: Call, scales: np.ndarray) -> tuple[int, ...]:  # type: ignore[type-arg]
-    if len(scales) != call.value(0).rank or not np.allclose(scales[:2], 1):
-        call.refuse(f"scales {scales.tolist()}: batch and channels can not be resized")
-    return tuple(int(np.floor(size * float(s))) for size, s in zip(_input_sizes(call), scales[2:], strict=True))
-
-
-def _resized(call: Call, sizes: Sequence[int], scales: np.ndarray, coordinates: str, nearest: str) -> Value:  # type: ignore[type-arg]
-    x = call.channels_last(0)
-    mode = call.text("mode", "nearest")
-    for axis, (size, scale) in enumerate(zip(sizes, scales[2:], strict=True)):
-        if coordinates == "pytorch_half_pixel" and size == 1 and mode != "nearest":
-            call.refuse("pytorch_half_pixel to size 1")
-        if call.value(0).sizes[axis + 2] == size and float(scale) != 1.0:
-            call.refuse(f"scale {scale} that leaves the size as it is")
-    if tuple(sizes) == _input_sizes(call):
-        return call.value(0)
-    if mode == "nearest":
-        return call.channels_last_result(_nearest(call, x, sizes, scales, coordinates, nearest))
-    if mode == "linear" and len(sizes) <= 2:
-        return call.channels_last_result(_linear(call, x, sizes, scales, coordinates))
-    call.refuse(f"mode {mode!r} over {len(sizes)} axes")
-
-
-def _nearest(
-    call: Call, x: Tensor, sizes: Sequence[int], scales: np.ndarray, coordinates: str, rounding: str
-) -> Tensor:  # type: ignore[type-arg]
-    """Which input position each output position copies is computed here; TensorFlow's own op where it does the same."""
-    lengths = _input_sizes(call)
-    picks = [
-        _picked(call, length, size, float(scale), coordinates, rounding)
-        for length, size, scale in zip(lengths, sizes, scales[2:], strict=True)
-    ]
-    if len(sizes) == 2:
-        floors = [
-            np.floor(np.arange(out) * np.float32(length / out)) for out, length in zip(sizes, lengths, strict=True)
-        ]
-        if all(np.array_equal(pick, floor) for pick, floor in zip(picks, floors, strict=True)):
-            return tf.compat.v1.image.resize_nearest_neighbor(x, list(sizes))
-        halves = [np.floor((np.arange(o) + 0.5) * np.float32(n / o)) for o, n in zip(sizes, lengths, strict=True)]
-        if all(np.array_equal(pick, half) for pick, half in zip(picks, halves, strict=True)):
-            return tf.compat.v1.image.resize_nearest_neighbor(x, list(sizes), half_pixel_centers=True)
-    for axis, pick in enumerate(picks, start=1):
-        x = tf.gather(x, pick.astype(np.int32), axis=axis)
-    return x
-
-
-def _picked(call: Call, length: int, size: int, scale: float, coordinates: str, rounding: str) -> np.ndarray:  # type: ignore[type-arg]
-    positions = np.arange(size, dtype=np.float64)
-    if coordinates in ("half_pixel", "pytorch_half_pixel"):
-        source = (positions + 0.5) / scale - 0.5
-    elif coordinates == "asymmetric":
-        source = positions / scale
-    elif coordinates == "align_corners":
-        source = positions * ((length - 1) / (size - 1) if size > 1 else 0)
-    elif coordinates == "half_pixel_symmetric":
-        adjustment = size / (scale * length)
-        source = (length / 2) * (1 - adjustment) + (positions + 0.5) / scale - 0.5
-    else:
-        call.refuse(f"coordinate transformation {coordinates!r}")
-    rounded = {
-        "round_prefer_floor": lambda: np.ceil(source - 0.5),
-        "round_prefer_ceil": lambda: np.floor(source + 0.5),
-        "floor": lambda: np.floor(source),
-        "ceil": lambda: np.ceil(source),
-    }
-    return rounded[rounding]().clip(0, length - 1)
-
-
-def _linear(call: Call, x: Tensor, sizes: Sequence[int], scales: np.ndarray, coordinates: str) -> Tensor:  # type: ignore[type-arg]
-    lengths = _input_sizes(call)
-    exact = all(
-        abs(out / length - float(scale)) < 1e-6 * float(scale)
-        for out, length, scale in zip(sizes, lengths, scales[2:], strict=True)
+    sampling = Sampling(
+        _mode(call),
+        call.text("coordinate_transformation_mode", "half_pixel"),
+        call.text("nearest_mode", "round_prefer_floor"),
+        call.number("cubic_coeff_a", -0.75),
+        bool(call.integer("exclude_outside", 0)),
+        bool(call.integer("antialias", 0)),
     )
-    if coordinates != "align_corners" and not exact:
-        call.refuse(f"scales {scales.tolist()} that are not output size over input size, with linear interpolation")
-    options = {
-        "half_pixel": {"half_pixel_centers": True},
-        "pytorch_half_pixel": {"half_pixel_centers": True},
-        "half_pixel_symmetric": {"half_pixel_centers": True},
-        "align_corners": {"align_corners": True},
-        "asymmetric": {},
-    }
-    if coordinates not in options:
-        call.refuse(f"coordinate transformation {coordinates!r}")
-    if len(sizes) == 1:
-        widened = tf.expand_dims(x, 1)
-        return tf.squeeze(tf.raw_ops.ResizeBilinear(images=widened, size=[1, *sizes], **options[coordinates]), 1)
-    return tf.raw_ops.ResizeBilinear(images=x, size=list(sizes), **options[coordinates])
+    if sampling.coordinates not in COORDINATES:
+        call.refuse(f"coordinate transformation {sampling.coordinates!r}")
+    axes = call.integers("axes") or tuple(range(call.value(0).rank))
+    if call.has(3) and call.value(3).sizes != (0,):
+        return _to_sizes(call, axes, sampling)
+    given = call.require_constant(2, "scales").tolist()
+    scales = [1.0] * call.value(0).rank
+    for axis, scale in zip(axes, given, strict=True):
+        scales[axis] = scale
+    return _by_scales(call, scales, sampling)
+
+
+def _mode(call: Call) -> str:
+    mode = call.text("mode", "nearest")
+    return "linear" if mode == "bilinear" else mode
+
+
+def _to_sizes(call: Call, axes: Sequence[int], sampling: Sampling) -> Value:
+    requested = call.sizes(3)
+    if requested is None:
+        call.refuse("a size that is computed when the model runs")
+    if call.text("keep_aspect_ratio_policy", "stretch") != "stretch":
+        call.refuse("keep_aspect_ratio_policy")
+    sizes = list(call.value(0).sizes)
+    for axis, size in zip(axes, requested, strict=True):
+        sizes[axis] = size
+    resized = [a for a, (old, new) in enumerate(zip(call.value(0).sizes, sizes, strict=True)) if old != new]
+    return _resized(call, {axis: _axis(call, axis, sizes[axis], None) for axis in resized}, sampling)
+
+
+def _by_scales(call: Call, scales: Sequence[float], sampling: Sampling) -> Value:
+    sizes = call.value(0).sizes
+    if len(scales) != len(sizes):
+        call.refuse(f"{len(scales)} scales for {len(sizes)} axes")
+    resized = [axis for axis, scale in enumerate(scales) if scale != 1]
+    if resized and all(isinstance(sizes[axis], Dim) for axis in resized):
+        return _dynamic(call, scales, sampling)
+    targets = {axis: _axis(call, axis, None, scales[axis]) for axis in resized}
+    return _resized(call, targets, sampling)
+
+
+def _axis(call: Call, axis: int, size: Size | None, scale: float | None) -> Axis:
+    length = call.value(0).sizes[axis]
+    if isinstance(length, Dim) or isinstance(size, Dim):
+        call.refuse("a size that is dynamic on one axis and not on another, or that is not a multiple of the input's")
+    if size is None:
+        assert scale is not None
+        return Axis(length, int(np.floor(length * scale)), scale)
+    return Axis(length, size, size / length)
+
+
+def _dynamic(call: Call, scales: Sequence[float], sampling: Sampling) -> Value:
+    """Dynamic height and width by whole factors: the size is known as a product."""
+    x = call.channels_last(0)
+    whole = all(scale == int(scale) for scale in scales)
+    if not whole or scales[:2] != [1.0, 1.0] or len(scales) != 4 or sampling.coordinates == "align_corners":
+        call.refuse("an input of dynamic size, other than height and width by whole factors")
+    size = tf.stack([call.trace.scalar(call.value(0).sizes[axis] * int(scales[axis])) for axis in (2, 3)])
+    if sampling.mode == "nearest" and sampling.coordinates != "asymmetric":
+        return call.channels_last_result(tf.raw_ops.ResizeNearestNeighbor(images=x, size=size))
+    if sampling.mode == "linear":
+        options = _BILINEAR_OPTIONS[sampling.coordinates]
+        return call.channels_last_result(tf.raw_ops.ResizeBilinear(images=x, size=size, **options))
+    call.refuse(f"mode {sampling.mode!r} on an input of dynamic size")
+
+
+def _resized(call: Call, axes: dict[int, Axis], sampling: Sampling) -> Value:
+    if not axes:
+        return call.value(0)
+    if call.value(0).rank == 4 and set(axes) <= {2, 3} and (y := _with_a_kernel(call, axes, sampling)) is not None:
+        return call.channels_last_result(y)
+    rank = call.value(0).rank
+    layout = Layout.channels_last(rank) if rank in (4, 5) else Layout.identity(rank)
+    x = call.tensor(0, layout)
+    for logical, axis in axes.items():
+        physical = layout.physical_axis(logical)
+        if sampling.mode == "nearest":
+            x = tf.gather(x, picked(sampling, axis), axis=physical)
+        elif sampling.mode in ("linear", "cubic"):
+            if sampling.coordinates == "align_corners" and not axis.is_exact:
+                call.refuse("align_corners with a scale that is not output size over input size: its readers disagree")
+            x = _along(x, physical, interpolation_matrix(sampling, axis))
+        else:
+            call.refuse(f"mode {sampling.mode!r}")
+    return call.result(x, layout)
+
+
+def _with_a_kernel(call: Call, axes: dict[int, Axis], sampling: Sampling) -> Tensor | None:
+    """TensorFlow's resize of height and width, if it reads the same positions."""
+    spatial = [axes.get(axis, _axis(call, axis, call.value(0).sizes[axis], None)) for axis in (2, 3)]
+    size = [axis.size for axis in spatial]
+    if sampling.mode == "nearest":
+        if all(np.array_equal(picked(sampling, axis), _floored(axis, 0.0)) for axis in spatial):
+            return tf.raw_ops.ResizeNearestNeighbor(images=call.channels_last(0), size=size)
+        if all(np.array_equal(picked(sampling, axis), _floored(axis, 0.5)) for axis in spatial):
+            return tf.raw_ops.ResizeNearestNeighbor(images=call.channels_last(0), size=size, half_pixel_centers=True)
+        return None
+    exact = sampling.coordinates == "align_corners" or all(axis.is_exact for axis in spatial)
+    single = sampling.coordinates in ("pytorch_half_pixel", "align_corners") and 1 in size
+    if sampling.mode != "linear" or sampling.antialias or sampling.exclude_outside or not exact or single:
+        return None
+    options = _BILINEAR_OPTIONS[sampling.coordinates]
+    return tf.raw_ops.ResizeBilinear(images=call.channels_last(0), size=size, **options)
+
+
+def _floored(axis: Axis, shift: float) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+    """What TensorFlow's nearest neighbour picks, in its float32 arithmetic."""
+    scale = np.float32(axis.length / axis.size)
+    positions = np.floor((np.arange(axis.size, dtype=np.float32) + np.float32(shift)) * scale)
+    return positions.clip(0, axis.length - 1).astype(np.int32)
+
+
+def _along(x: Tensor, axis: int, matrix: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Tensor:
+    """``matrix`` times ``x`` over one axis: the axes before it as a batch, those after it as columns."""
+    shape = [x.shape[i] if x.shape[i] is not None else tf.shape(x)[i] for i in range(x.shape.rank)]
+    trailing = int(np.prod([int(size) for size in x.shape[axis + 1 :]]))
+    stacked = tf.reshape(x, [-1, x.shape[axis], trailing])
+    product = tf.matmul(tf.cast(matrix, x.dtype), stacked)
+    return tf.reshape(product, tf.stack([*shape[:axis], len(matrix), *shape[axis + 1 :]]))
