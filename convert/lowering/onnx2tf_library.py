@@ -23,8 +23,8 @@ _HANDLERS = "onnx2tf.ops."
 def convert_to_keras(onnx_copy: Path, folder: Path, probe: Probe, signature: Signature) -> Any:
     """onnx2tf's Keras model of a file that it may overwrite; ``folder`` takes what it leaves behind.
 
-    Raises ``UnsupportedOp`` or ``LoweringFailed`` where onnx2tf raises or exits. Two of its steps are left out: onnxsim,
-    since the file has been rewritten and its shapes inferred already, and three runs in subprocesses are 13 of
+    Raises ``UnsupportedOp`` or ``LoweringFailed`` where onnx2tf raises or exits. Two of its steps are left out:
+    onnxsim, since the file has been rewritten and its shapes inferred already, and three runs in subprocesses are 13 of
     AlexNet's 19 seconds; and naming the nodes, which have unique names.
     """
     with _held():
