@@ -38,6 +38,7 @@ def render_html(report: Report) -> str:
             largest_size=max((card.artifact.size_bytes for card in files), default=0),
             longest_stage=max((stage.seconds for stage in report.stages), default=0),
             in_float=[card for card in files if card.artifact.float_op_counts],
+            has_top1=any(card.edge is not None and card.edge.top1_agreement is not None for card in files),
             groups=cards.signature_groups(files),
             snippet=lambda artifact: feeding_snippet(artifact, report.model),
             most_memory=max((stage.peak_memory_bytes or 0 for stage in report.stages), default=0),

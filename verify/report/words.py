@@ -31,8 +31,10 @@ def size(size_bytes: int | None) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """``2.04 ms``."""
-    return NOTHING if value is None else f"{three_digits(value)} ms"
+    """``12.4 ms``, ``0.031 ms``."""
+    if value is None:
+        return NOTHING
+    return f"{float(f'{value:.2g}'):g} ms" if 1e-4 <= value < 1 else f"{three_digits(value)} ms"
 
 
 def seconds(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 from html.parser import HTMLParser
@@ -70,6 +71,13 @@ def test_bit_identical_is_said_in_words():
     row = re.search(r"SavedModel → float32.*?</tr>", render_html(passing()), re.DOTALL)
     assert row
     assert "identical" in row[0]
+
+
+def test_top1_has_a_column_only_where_it_was_measured():
+    report = passing()
+    assert "Same top-1" in render_html(report)
+    edges = tuple(dataclasses.replace(edge, top1_agreement=None) for edge in report.edges)
+    assert "Same top-1" not in render_html(dataclasses.replace(report, edges=edges))
 
 
 def test_the_page_is_written_whole(tmp_path):

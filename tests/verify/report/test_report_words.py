@@ -58,5 +58,12 @@ def test_layouts_are_named_by_letters_where_there_are_any(shape, permutation, te
     assert words.layout(TensorSpec("x", "float32", shape, permutation)) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "–"), (12.41, "12.4 ms"), (0.03142, "0.031 ms"), (1500, "1,500 ms")]
+)
+def test_latencies_are_in_milliseconds(value, text):
+    assert words.milliseconds(value) == text
+
+
 def test_control_characters_are_spelled_out():
     assert words.printable("a\x1b[31mb\nc\u202ed\udc80 é→") == r"a\x1b[31mb\nc\u202ed\udc80 é→"
