@@ -23,6 +23,7 @@ _FRESH_COMPOSITES = frozenset({
     _aten.linear.default,
     _aten.matmul.default,
     _aten.max_pool2d.default,
+    _aten.relu6.default,
 })  # fmt: skip
 """Composite operators whose schema says nothing of aliases but whose result is always newly made."""
 

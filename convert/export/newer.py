@@ -143,8 +143,16 @@ def _returned(program: ExportedProgram) -> object:
 def _failed(error: Exception) -> AttemptFailed:
     kind = torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode
     data_dependent = isinstance(error, kind) or isinstance(error.__cause__, kind)
-    reason = f"{DATA_DEPENDENT}: {first_line(error)}" if data_dependent else first_line(error)
-    return AttemptFailed(reason, of_exception(error), data_dependent=data_dependent)
+    if data_dependent:
+        return AttemptFailed(f"{DATA_DEPENDENT}: {first_line(error)}", of_exception(error), data_dependent=True)
+    violations = (
+        re.findall(r"^ *- (.+?)(?:\. If you|$)", str(error), re.MULTILINE)
+        if "Constraints violated" in str(error)
+        else []
+    )
+    if violations:
+        return AttemptFailed(f"the model's code does not work for every size of its inputs: {' '.join(violations)}")
+    return AttemptFailed(first_line(error), of_exception(error))
 
 
 def _root_cause(error: BaseException) -> str:

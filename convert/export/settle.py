@@ -51,12 +51,26 @@ class SettledProgram(RecordedProgram):
         self, decomp_table: dict[Any, Callable[..., Any]] | None = None, decompose_custom_triton_ops: bool = False
     ) -> ExportedProgram:
         """This program, settled; or the retraced one."""
-        self.declined = "no table" if decomp_table is None else settle(self.graph_module.graph, decomp_table)
+        self.declined = "no table" if decomp_table is None else self._settle(decomp_table)
         if self.declined is None:
             self.decomposed = self
             return self
         logger.info("retracing the exported program: %s", self.declined)
         return super().run_decompositions(decomp_table, decompose_custom_triton_ops)
+
+    def _settle(self, table: Table) -> str | None:
+        """Settle the graph; the signature knows outputs by the name of the node that gives them, so it follows."""
+        before = _output_names(self.graph)
+        declined = settle(self.graph, table)
+        for old, new in zip(before, _output_names(self.graph), strict=True):
+            if old != new:
+                self.graph_signature.replace_all_uses(old, new)
+        return declined
+
+
+def _output_names(graph: Graph) -> tuple[str, ...]:
+    returned = graph.output_node().args[0]
+    return tuple(str(leaf) for leaf in torch.utils._pytree.tree_leaves(returned))
 
 
 Recorded = TypeVar("Recorded", bound=RecordedProgram)

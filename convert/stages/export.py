@@ -69,7 +69,8 @@ class ExportOnnx(Stage):
         from verify.checkpoint import open_model
 
         opened = open_model(self.source(artifact.path))
-        outcome = export_module(opened.module, opened.description, out, self.opset, self.exporter)
+        module = opened.module if opened.program is None else opened.program
+        outcome = export_module(module, opened.description, out, self.opset, self.exporter)
         written = Artifact(out, Format.ONNX, outcome.signature, sha256_of(out))
         return StageResult(written, (*opened.description.notes, *outcome.notes), outcome.refusals)
 

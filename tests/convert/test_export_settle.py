@@ -1,0 +1,174 @@
+"""Settling an exported program skips torch's retrace, and changes nothing that comes out."""
+
+from __future__ import annotations
+
+import nets
+import numpy as np
+import pytest
+from test_export_module import EXPORTABLE, export, worst_sqnr_db
+from torch import Tensor, nn
+from torch.nn import functional
+
+from convert.export.examples import example_inputs
+from convert.export.newer import capture, translate
+from convert.export.plan import ExportPlan
+from convert.export.settle import RecordedProgram, SettledProgram, recorded
+from verify.runners.onnx_runner import OnnxRunner, onnx_signature
+from verify.samples import InputSpec
+
+FEATURES = (InputSpec("features", ("N", 8)),)
+IMAGE = (InputSpec("image", ("N", 4, 8, 8)),)
+
+
+class ReadAfterWrite(nn.Module):
+    """The view sees what ``relu_`` writes; a functional ``relu`` would leave it as it was."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        doubled = features * 2
+        view = doubled.view(-1, 4, 2)
+        doubled.relu_()
+        return view.sum(2) + doubled[:, :4]
+
+
+class WriteIntoSlice(nn.Module):
+    def forward(self, features: Tensor) -> Tensor:
+        copy = features.clone()
+        copy[:, 0] = 3
+        return copy.mul_(2)
+
+
+class WriteIntoPooledInput(nn.Module):
+    """Pooling to the input's own size gives a copy: what is written into the input later must not reach it."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        signal = image - 0.5
+        kept = functional.adaptive_avg_pool2d(signal, 8)
+        signal.relu_()
+        return kept + signal
+
+
+class DropoutIsTheSameTensor(nn.Module):
+    """In inference ``dropout`` gives back its input itself, so that writing into one writes into both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, features: Tensor) -> Tensor:
+        signal = features - 0.25
+        same = self.dropout(signal)
+        same.relu_()
+        return signal + same
+
+
+class WritesIntoItsInput(nn.Module):
+    def forward(self, features: Tensor) -> Tensor:
+        features.mul_(2)
+        return features + 1
+
+
+class InPlaceChain(nn.Module):
+    """Where writing in place is provably private, as in nearly every published net."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.dropout = nn.Dropout(0.5, inplace=True)
+
+    def forward(self, image: Tensor) -> Tensor:
+        signal = functional.relu6(self.norm(self.conv(image)), inplace=True)
+        signal = functional.silu(signal, inplace=True)
+        signal += image
+        pooled = functional.adaptive_avg_pool2d(functional.hardswish(signal, inplace=True), 2)
+        return self.dropout(pooled.flatten(1))
+
+
+class ThreeAxisAttention(nn.Module):
+    def forward(self, features: Tensor) -> Tensor:
+        tokens = features.reshape(-1, 4, 2)
+        return functional.scaled_dot_product_attention(tokens, tokens + 1, tokens * 2)
+
+
+class UnevenChunks(nn.Module):
+    """Eight columns in three chunks: torch gives 3, 3 and 2."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        first, second, third = features.chunk(3, dim=1)
+        return first.sum(1) + 2 * second.sum(1) + 3 * third.sum(1)
+
+
+class UnevenPooling(nn.Module):
+    def forward(self, image: Tensor) -> Tensor:
+        return functional.adaptive_avg_pool2d(image, 3)
+
+
+class PlainBatchNorm(nn.Module):
+    """Without weight and bias, which the translation wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(4, affine=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.norm(image)
+
+
+def settled_and_not(module, inputs, folder):
+    """Export settled and retraced; the settled program, and each file's outputs for the same batch of 3."""
+    outputs = []
+    programs = []
+    for kind in (SettledProgram, RecordedProgram):
+        plan = ExportPlan(inputs, (), folder / f"{kind.__name__}.onnx", 20)
+        programs.append(recorded(capture(module, inputs), kind))
+        translate(programs[-1], plan).save(plan.out)
+        given = {
+            spec.name: tensor.numpy()
+            for spec, tensor in zip(inputs, example_inputs(inputs, batch=3, seed=9), strict=True)
+        }
+        with OnnxRunner(plan.out, onnx_signature(plan.out)) as runner:
+            outputs.append(runner.infer(given))
+    return programs[0], outputs[0], outputs[1]
+
+
+@pytest.mark.parametrize("kind", EXPORTABLE[:6], ids=lambda kind: kind.__name__)
+def test_settled_nets_give_bit_for_bit_what_retraced_ones_give(kind, tmp_path):
+    net = nets.ready(kind)
+    settled, fast, slow = settled_and_not(net.module, net.inputs, tmp_path)
+    assert settled.declined is None
+    assert fast.keys() == slow.keys()
+    assert all(np.array_equal(fast[name], slow[name]) for name in fast)
+
+
+def test_private_writes_settle(tmp_path):
+    settled, fast, slow = settled_and_not(InPlaceChain().eval(), IMAGE, tmp_path)
+    assert settled.declined is None
+    assert np.array_equal(fast["output"], slow["output"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "reason"),
+    [
+        (ReadAfterWrite, FEATURES, "read again later"),
+        (WriteIntoSlice, FEATURES, "share"),
+        (WriteIntoPooledInput, IMAGE, None),
+        (DropoutIsTheSameTensor, FEATURES, "read again later"),
+        (WritesIntoItsInput, FEATURES, "share"),
+        (ThreeAxisAttention, FEATURES, None),
+        (UnevenChunks, FEATURES, "depends on its arguments"),
+        (UnevenPooling, IMAGE, "wants it decomposed"),
+        (PlainBatchNorm, IMAGE, ""),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_cannot_be_settled_is_retraced_and_still_right(kind, inputs, reason, tmp_path):
+    module = kind().eval()
+    program = recorded(capture(module, inputs), SettledProgram)
+    translate(program, ExportPlan(inputs, (), tmp_path / "net.onnx", 20))
+    if reason is None:
+        assert program.declined is None
+    else:
+        assert program.declined is not None
+        assert reason in program.declined
+    export(module, tmp_path / "net.onnx", inputs=inputs, exporter="newer")
+    assert worst_sqnr_db(module, tmp_path / "net.onnx", inputs) > 110
