@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,8 @@ def run_reference(
 
     Reads ``batch_*.npz`` (PyTorch layout, keyed by input name), writes files of the same names keyed by output name.
     ``output_names`` are those of the exported model, empty for the model's own. ``precision`` is ``float32``, or
-    ``float64`` for the model widened in place: its weights are held once, at twice their size.
+    ``float64`` for the model widened in place: its weights are held once, at twice their size. Raises what opening the
+    checkpoint raises, ``SamplesInvalid`` and ``InputError``.
     """
     from verify.checkpoint import open_model
 
@@ -49,7 +51,7 @@ class Reference:
 
 
 def run_module(reference: Reference, batches: Path, outputs: Path, precision: str) -> RunRecord:
-    """Run every batch of a folder through a module that the caller gives away: ``float64`` widens it in place."""
+    """Run every batch of a folder through a module, which is afterwards as it was before."""
     import torch
 
     if precision not in PRECISIONS:
@@ -57,14 +59,12 @@ def run_module(reference: Reference, batches: Path, outputs: Path, precision: st
     paths = batch_paths(batches)
     if not paths:
         raise SamplesInvalid(f"no batch files in {batches}: expected batch_000.npz and so on")
-    wide = precision == "float64"
-    module = reference.module.double() if wide else reference.module
-    module.eval()
     outputs.mkdir(parents=True, exist_ok=True)
+    reference.module.eval()
     sizes = []
-    with torch.inference_mode(), _default_dtype(torch.float64 if wide else torch.float32):
+    with torch.inference_mode(), _at(reference.module, precision) as module:
         for path in paths:
-            arguments = _arguments(read_batch(path), reference.input_names, widen=wide)
+            arguments = _arguments(read_batch(path), reference.input_names, widen=precision == "float64")
             sizes.append(int(arguments[0].shape[0]) if arguments and arguments[0].ndim else 1)
             results = named_outputs(module(*arguments), reference.output_names)
             write_batch(outputs / path.name, {name: _array(name, value) for name, value in results.items()})
@@ -72,16 +72,27 @@ def run_module(reference: Reference, batches: Path, outputs: Path, precision: st
 
 
 @contextlib.contextmanager
-def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """What ``torch.zeros`` and its like make inside a ``forward``: a float32 helper tensor would spoil float64."""
+def _at(module: torch.nn.Module, precision: str) -> Iterator[torch.nn.Module]:
+    """The module in that precision. Widening happens in place and is taken back, which is exact for float32 weights.
+
+    The default dtype follows: what ``torch.zeros`` and its like make inside a ``forward`` would spoil float64.
+    """
     import torch
 
+    if precision == "float32":
+        yield module
+        return
+    tensors = (*module.parameters(), *module.buffers())
+    exact = all(tensor.dtype is torch.float32 for tensor in tensors if tensor.is_floating_point())
+    wide = module.double() if exact else copy.deepcopy(module).double()
     before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
+    torch.set_default_dtype(torch.float64)
     try:
-        yield
+        yield wide
     finally:
         torch.set_default_dtype(before)
+        if exact:
+            module.float()
 
 
 def _arguments(batch: Batch, input_names: tuple[str, ...], *, widen: bool) -> tuple[torch.Tensor, ...]:
