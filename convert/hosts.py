@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -49,6 +50,8 @@ class Hosts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        closing = ExitStack()
         for worker in self._workers.values():
-            worker.__exit__(kind, error, traceback)
+            closing.push(worker)
         self._workers.clear()
+        closing.__exit__(kind, error, traceback)

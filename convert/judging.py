@@ -21,6 +21,8 @@ from verify.runners.record import RunRecord
 from verify.tolerance import Budget, FloatBudget, OutputFloor, measure_floors, quantized_budget, rounding_floors
 
 FLOAT_ARTIFACTS = frozenset({"onnx", "saved_model", "float32"})
+INTEGER_ARTIFACTS = frozenset({"dynamic_int8", "int8"})
+"""Where an op that computes in float is worth a word; float16 files store half precision and compute in float."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,16 @@ class Judging:
         pairs = [(parent, name) for name, parent in result.parents.items()]
         pairs += [(self.start.name, name) for name in result.parents if (self.start.name, name) not in pairs]
         float_budget = FloatBudget(self._floors())
-        return tuple(self._edge(expected, actual, float_budget) for expected, actual in pairs)
+        classes = self._class_count(result)
+        return tuple(self._edge(expected, actual, float_budget, classes) for expected, actual in pairs)
+
+    def _class_count(self, result: PipelineResult) -> int | None:
+        """Of a recognised classifier; else the columns of a sole output (N, columns): what a classifier gives."""
+        if self.start.description is not None and self.start.description.class_count is not None:
+            return self.start.description.class_count
+        (output, *more) = result.artifacts["onnx"].signature.outputs
+        columns = output.shape[1] if len(output.shape) == 2 else None
+        return columns if not more and isinstance(columns, int) and columns > 1 else None
 
     def _floors(self) -> tuple[OutputFloor, ...]:
         reference = self.outputs / self.start.name
@@ -45,11 +56,10 @@ class Judging:
             return rounding_floors(reference)
         return measure_floors(reference, self.outputs / f"{self.start.name}_float64")
 
-    def _edge(self, expected: str, actual: str, float_budget: FloatBudget) -> EdgeReport:
+    def _edge(self, expected: str, actual: str, float_budget: FloatBudget, classes: int | None) -> EdgeReport:
         budget: Budget = float_budget
         if actual not in FLOAT_ARTIFACTS:
             budget = quantized_budget(actual, self.settings.int8_min_sqnr_db)
-        description = self.start.description
         return compare_edge(
             expected_name=expected,
             actual_name=actual,
@@ -57,7 +67,7 @@ class Judging:
             actual=self.outputs / actual,
             budget=budget,
             sample_count=self.samples.sample_count,
-            class_count=description.class_count if description else None,
+            class_count=classes,
         )
 
 
@@ -87,6 +97,6 @@ def _describe(
         signature=artifact.signature,
         latency_ms=record.latency_ms,
         op_counts=ops.op_counts,
-        float_op_counts=ops.float_op_counts if name not in FLOAT_ARTIFACTS else (),
+        float_op_counts=ops.float_op_counts if name in INTEGER_ARTIFACTS else (),
         verdict=artifact_verdict(name, edges),
     )

@@ -145,7 +145,6 @@ class Worker:
         hints = get_type_hints(job)
         name = f"{job.__module__}:{job.__qualname__}"
         encoded = {key: to_jsonable(value, hints.get(key)) for key, value in arguments.items()}
-        started = time.monotonic()
         line, family_peak = b"", 0
         with contextlib.suppress(BrokenPipeError):
             self._requests.write(json.dumps({"job": name, "arguments": encoded}).encode() + b"\n")
@@ -159,7 +158,7 @@ class Worker:
         if "error" in answer:
             raise error_from_json(answer["error"])
         value = cast("R", from_jsonable(hints["return"], answer["value"]))
-        return JobOutcome(value, time.monotonic() - started, peak)
+        return JobOutcome(value, float(answer["seconds"]), peak)
 
     def _answer(self) -> tuple[bytes, int]:
         """One line from the worker and the peak memory sampled meanwhile; a part of it if the worker ends first."""

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -36,7 +37,9 @@ def serve(request_fd: int, answer_fd: int, lifeline_fd: int, preload: tuple[str,
     with os.fdopen(request_fd, encoding="utf-8") as requests, os.fdopen(answer_fd, "w", encoding="utf-8") as answers:
         for line in requests:
             _reset_peak_memory()
+            started = time.monotonic()
             answer = _perform(json.loads(line))
+            answer["seconds"] = time.monotonic() - started
             answer["peak_memory_bytes"] = _peak_memory_bytes()
             sys.stdout.flush()
             answers.write(json.dumps(answer) + "\n")
