@@ -39,3 +39,10 @@ def read_batch(path: Path) -> dict[str, Array]:
     """Named arrays of a batch file."""
     with np.load(path, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
+
+
+def renamed(folder: Path, target: Path, names: Mapping[str, str]) -> Path:
+    """The batches of a folder with their tensors renamed, in ``target``; names that are not mentioned stay."""
+    for path in batch_paths(folder):
+        write_batch(target / path.name, {names.get(name, name): array for name, array in read_batch(path).items()})
+    return target

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -93,6 +95,7 @@ def _print_report(report: PairReport) -> None:
     sizes = ", ".join(str(size) for size in sorted(set(report.edge.batch_sizes)))
     lines = [f"  {output.name}: {output.explanation}" for output in report.edge.outputs]
     lines += [f"  samples: {report.samples}; batches of {sizes}", f"  judged against: {report.edge.budget}"]
+    lines += [f"  {note}" for note in report.notes]
     lines += [f"  left out: {refusal.subject}: {refusal.reason}" for refusal in report.refusals]
     if report.expected_latency_ms is not None and report.actual_latency_ms is not None:
         lines.append(
@@ -103,5 +106,10 @@ def _print_report(report: PairReport) -> None:
 
 
 def main() -> NoReturn:
-    """Entry point."""
+    """Entry point. A polite end (SIGTERM) cleans up as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _interrupt)
     run_app(app)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal handlers are called
+    raise KeyboardInterrupt

@@ -9,7 +9,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from verify.alike import pair_tensors
 from verify.artifact import Artifact, Format
+from verify.batches import renamed
 from verify.compare import compare_edge
 from verify.errors import InfrastructureError, InputError
 from verify.opening import Layout, Opened, format_of, open_model
@@ -44,6 +46,7 @@ class PairReport:
     edge: EdgeReport
     expected_latency_ms: float | None
     actual_latency_ms: float | None
+    notes: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
 
 
@@ -54,11 +57,9 @@ def verify_pair(expected: Path, actual: Path, source: SampleSource, settings: Pa
     """
     with _scratch() as scratch, ExitStack() as stack:
         workers = _Workers(stack, scratch / "verify.log", settings.limits)
-        first, second = (
-            workers.of(format_of(path)).run(open_model, path=path, layouts=settings.layouts).value
-            for path in (expected, actual)
-        )
-        _check_alike(first, second)
+        first, second = (_open(workers, path, settings.layouts) for path in (expected, actual))
+        inputs = pair_tensors("input", first, second)
+        outputs = pair_tensors("output", first, second)
         batches = (
             workers.of(Format.TFLITE)
             .run(
@@ -71,20 +72,27 @@ def verify_pair(expected: Path, actual: Path, source: SampleSource, settings: Pa
             )
             .value
         )
-        records = [
-            _run(workers, opened.artifact, batches.folder, scratch / name)
-            for name, opened in (("expected", first), ("actual", second))
-        ]
+        their_batches = renamed(batches.folder, scratch / "their_batches", inputs) if inputs else batches.folder
+        one = _run(workers, first.artifact, batches.folder, scratch / "expected")
+        other = _run(workers, second.artifact, their_batches, scratch / "given")
+        ours = {theirs: name for name, theirs in outputs.items()}
         edge = compare_edge(
             expected_name=expected.name,
             actual_name=actual.name,
             expected=scratch / "expected",
-            actual=scratch / "actual",
+            actual=renamed(scratch / "given", scratch / "actual", ours) if ours else scratch / "given",
             budget=_budget(first, second, scratch / "expected", settings.min_sqnr_db),
             sample_count=batches.sample_count,
         )
     return PairReport(
-        expected, actual, batches.description, edge, records[0].latency_ms, records[1].latency_ms, batches.refusals
+        expected=expected,
+        actual=actual,
+        samples=batches.description,
+        edge=edge,
+        expected_latency_ms=one.latency_ms,
+        actual_latency_ms=other.latency_ms,
+        notes=tuple(f"{name} is {theirs} in {actual.name}" for name, theirs in (inputs | outputs).items()),
+        refusals=batches.refusals,
     )
 
 
@@ -102,6 +110,10 @@ class _Workers:
             worker = Worker(name, log_path=self._log, preload=preload, limits=self._limits)
             self._started[name] = self._stack.enter_context(worker)
         return self._started[name]
+
+
+def _open(workers: _Workers, path: Path, layouts: tuple[Layout, ...]) -> Opened:
+    return workers.of(format_of(path)).run(open_model, path=path, layouts=layouts).value
 
 
 def _run(workers: _Workers, artifact: Artifact, batches: Path, outputs: Path) -> RunRecord:
@@ -124,48 +136,6 @@ def _scratch() -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _check_alike(expected: Opened, actual: Opened) -> None:
-    """Same input names, and one shape for each: else the two cannot be fed the same samples."""
-    ours = {spec.name: spec for spec in expected.artifact.signature.inputs}
-    theirs = {spec.name: spec for spec in actual.artifact.signature.inputs}
-    if ours.keys() != theirs.keys():
-        raise InputError(
-            f"{expected.artifact.path.name} takes {', '.join(ours)}, {actual.artifact.path.name} takes "
-            f"{', '.join(theirs)}: expected the same names",
-            fix="export both with the same input names",
-        )
-    for pair in ((spec, theirs[name]) for name, spec in ours.items()):
-        _check_layout(*pair, expected, actual)
-    outputs = {spec.name: spec for spec in actual.artifact.signature.outputs}
-    for spec in expected.artifact.signature.outputs:
-        if spec.name in outputs and not (expected.declared and actual.declared):
-            _check_layout(spec, outputs[spec.name], expected, actual)
-
-
-def _check_layout(ours: TensorSpec, theirs: TensorSpec, expected: Opened, actual: Opened) -> None:
-    if _alike(ours.torch_shape, theirs.torch_shape):
-        return
-    undeclared = [opened.artifact.path.name for opened in (expected, actual) if not opened.declared]
-    fix = "compare models of the same input sizes"
-    if undeclared and len(ours.shape) in (4, 5):
-        fix = f"say how {' and '.join(undeclared)} stores it, for example --layout {ours.name}=NHWC"
-    raise InputError(
-        f"{ours.name} is {_shape(ours)} in {expected.artifact.path.name} and {_shape(theirs)} in "
-        f"{actual.artifact.path.name}, in PyTorch layout as declared: expected the same",
-        fix=fix,
-    )
-
-
-def _alike(ours: tuple[int | str, ...], theirs: tuple[int | str, ...]) -> bool:
-    return len(ours) == len(theirs) and all(
-        isinstance(one, str) or isinstance(other, str) or one == other for one, other in zip(ours, theirs, strict=True)
-    )
-
-
-def _shape(spec: TensorSpec) -> str:
-    return f"({', '.join(str(dim) for dim in spec.torch_shape)})"
 
 
 def _batch_sizes(*models: Opened) -> tuple[int, ...]:
