@@ -1,0 +1,59 @@
+"""Two TFLite files against each other at batch 1, in one process, taking turns: what slows the machine slows both.
+
+    python benchmarks/latency.py OURS.tflite THEIRS.tflite THREADS
+
+Prints JSON: median milliseconds of each, the median of the ratios of neighbouring runs, and the number of turns.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+WARM_UP_RUNS = 5
+LEAST_TURNS, MOST_TURNS, SECONDS = 30, 400, 15.0
+
+
+def compare(ours: str, theirs: str, threads: int) -> dict[str, float]:
+    """LiteRT's default delegate, a given number of threads."""
+    runners = [_ready(path, threads) for path in (ours, theirs)]
+    times: list[list[float]] = [[], []]
+    started = time.perf_counter()
+    while len(times[0]) < MOST_TURNS and (len(times[0]) < LEAST_TURNS or time.perf_counter() - started < SECONDS):
+        order = (0, 1) if len(times[0]) % 2 else (1, 0)
+        for index in order:
+            times[index].append(_time_ms(runners[index]))
+    first, second = (np.array(column) for column in times)
+    return {
+        "ours_ms": float(np.median(first)),
+        "theirs_ms": float(np.median(second)),
+        "ratio": float(np.median(first / second)),
+        "turns": len(first),
+    }
+
+
+def _ready(path: str, threads: int) -> Any:
+    interpreter = Interpreter(path, num_threads=threads)
+    interpreter.allocate_tensors()
+    random = np.random.default_rng(0)
+    for entry in interpreter.get_input_details():
+        shape = [1 if size < 0 else size for size in entry["shape_signature"]]
+        interpreter.set_tensor(entry["index"], random.standard_normal(shape).astype(entry["dtype"]))
+    for _ in range(WARM_UP_RUNS):
+        interpreter.invoke()
+    return interpreter
+
+
+def _time_ms(interpreter: Any) -> float:
+    started = time.perf_counter()
+    interpreter.invoke()
+    return (time.perf_counter() - started) * 1e3
+
+
+if __name__ == "__main__":
+    print(json.dumps(compare(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
