@@ -1,13 +1,14 @@
 """Sizes of axes, some of them known only when the model runs: integers and symbols, and the arithmetic on them.
 
-A dynamic size is a product ``factor · symbol · symbol …``, so that ``N·49`` and ``49·N`` are equal and ``N·9216 / 9216`` is
-``N`` again. What is no product (``N + 1``) becomes a symbol of its own, an :class:`Expression`.
+A dynamic size is a product ``factor · symbol · symbol …``, so that ``N·49`` and ``49·N`` are equal and
+``N·9216 / 9216`` is ``N`` again. What is no product (``N + 1``) becomes a symbol of its own, an :class:`Expression`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Union
 
 Symbol = Union[str, "Expression"]
@@ -109,11 +110,9 @@ def evaluate(size: Size, value_of: Callable[[str], object]) -> object:
     """The size with numbers (or scalar tensors) in the place of its symbols."""
     if not isinstance(size, Dim):
         return size
-    result: object = size.factor
-    for symbol in size.symbols:
-        value = value_of(symbol) if isinstance(symbol, str) else _evaluate_expression(symbol, value_of)
-        result = value if result == 1 and result is not value and isinstance(result, int) else result * value  # type: ignore[operator]
-    return result
+    values = [value_of(s) if isinstance(s, str) else _evaluate_expression(s, value_of) for s in size.symbols]
+    factors = values if size.factor == 1 else [*values, size.factor]
+    return reduce(lambda left, right: left * right, factors)  # type: ignore[operator]
 
 
 def _evaluate_expression(expression: Expression, value_of: Callable[[str], object]) -> object:

@@ -5,7 +5,7 @@ Pure bookkeeping on tuples and numpy arrays; TensorFlow does not appear.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,8 +120,8 @@ def reorder_fold(array: Array, fold: Fold) -> Array:
     return np.take(array, indices, axis=fold.axis)
 
 
-def _sorted(folds: object) -> tuple[Fold, ...]:
-    return tuple(sorted(folds, key=lambda fold: fold.axis))  # type: ignore[call-overload, no-any-return]
+def _sorted(folds: Iterable[Fold]) -> tuple[Fold, ...]:
+    return tuple(sorted(folds, key=lambda fold: fold.axis))
 
 
 Atom = tuple[int, int]

@@ -1,14 +1,16 @@
 """An ONNX Reshape done in the stored order where that is possible.
 
-Input and output axes fall into groups of equal product: ``(N, C, H, W) → (N, C, H·W)`` is N ↔ N, C ↔ C, (H, W) ↔ H·W. A
-group whose axes lie side by side in storage is reshaped where it lies. If they lie side by side in another order and become
-one axis, that axis is folded (:class:`~convert.layout.layout.Fold`); otherwise the group has to be brought together first.
+Input and output axes fall into groups of equal product: ``(N, C, H, W) → (N, C, H·W)`` is N ↔ N, C ↔ C, (H, W) ↔ H·W.
+A group whose axes lie side by side in storage is reshaped where it lies. If they lie side by side in another order and
+become one axis, that axis is folded (:class:`~convert.layout.layout.Fold`); otherwise the group has to be brought
+together first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from convert.layout.dims import Dim, Size, exact_quotient, product
 from convert.layout.layout import Fold, Layout
@@ -44,7 +46,7 @@ def plan_reshape(layout: Layout, sizes: Sequence[Size], target: Sequence[Size]) 
     if groups is None:
         identity = Layout.identity(layout.rank)
         return ReshapePlan(identity, tuple(target), Layout.identity(len(target)))
-    stored = [piece for piece in _stored_pieces(layout, sizes)]
+    stored = _stored_pieces(layout, sizes)
     arranged = _arranged(groups, stored)
     if arranged is None:
         prepared = _prepared(layout, groups, stored)
@@ -104,7 +106,7 @@ def _groups(pieces: list[_Piece], target: Sequence[Size]) -> list[_Group] | None
     cuts = [(before_piece.index(size), count) for count, size in enumerate(before_output) if size in before_piece]
     return [
         _Group(tuple(pieces[piece:next_piece]), tuple(outputs[output:next_output]))
-        for (piece, output), (next_piece, next_output) in zip(cuts, cuts[1:], strict=False)
+        for (piece, output), (next_piece, next_output) in pairwise(cuts)
     ]
 
 

@@ -13,7 +13,7 @@ from convert.lowering.call import Call
 
 
 def unify(call: Call, indices: Sequence[int]) -> tuple[list[Tensor], Layout]:
-    """Inputs as tensors whose storage broadcasts as ONNX's multidirectional broadcasting says, and the result's layout."""
+    """Inputs as tensors whose storage broadcasts as ONNX says, and the result's layout."""
     values = [call.value(index) for index in indices]
     rank = max(value.rank for value in values)
     layout = common_layout(values, rank)
@@ -58,7 +58,7 @@ def _without_leading_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _one_dtype(operands: list[Tensor]) -> list[Tensor]:
-    """Shape arithmetic is int32 here and int64 in ONNX: integers that meet are brought to the type of the tensor, wide ones first."""
+    """Shape arithmetic is int32 here and int64 in ONNX: integers that meet get the type of the widest tensor."""
     dtypes = [tf.as_dtype(operand.dtype) for operand in operands]
     computed = [tf.as_dtype(o.dtype) for o in operands if not isinstance(o, np.ndarray)] or dtypes
     integers = {dtype for dtype in dtypes if dtype.is_integer}

@@ -18,10 +18,12 @@ from verify.errors import UnsupportedOp
 
 REMEDY = "convert with --lowering onnx2tf, or rewrite that line of the model with ops that are known"
 
+_FLOATS = ("float16", "float32", "float64")
 NUMBER_TYPES = frozenset(
-    (tf.bool, tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint16, tf.uint32, tf.uint64)
-    + (tf.float16, tf.float32, tf.float64)
+    tf.as_dtype(name)
+    for name in ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)), *_FLOATS)
 )
+"""The element types that TensorFlow computes with."""
 _NUMPY_TYPES = {
     int(kind): kind.numpy()
     for kind in ir.DataType

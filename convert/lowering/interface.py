@@ -1,4 +1,4 @@
-"""What the TensorFlow model takes and gives, from what the ONNX model takes and gives and the layouts that were asked for."""
+"""What the TensorFlow model takes and gives: what the ONNX model does, in the layouts that were asked for."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 
 def source_line(node: ir.Node) -> str | None:
-    """``net.py:31: x = torch.special.bessel_j0(x)``: the innermost frame of the node's stack trace; ``None`` without one."""
+    """``net.py:31: x = torch.special.bessel_j0(x)``, the innermost frame of the stack trace; ``None`` without one."""
     lines = [line.strip() for line in node.metadata_props.get("pkg.torch.onnx.stack_trace", "").splitlines()]
     frames = [(index, match) for index, line in enumerate(lines) if (match := _FRAME.search(line))]
     if not frames:

@@ -97,7 +97,7 @@ class Trace:
             return value.data
         key = (id(value.data), layout)
         if key not in self._stored:
-            self._stored[key] = self._relayout(value, layout)
+            self._stored[key] = self._relayout(value.data, value.layout, value.sizes, layout)
             self._kept.append(value.data)
         return self._stored[key]
 
@@ -105,14 +105,12 @@ class Trace:
         scalars = [self.scalar(size) for size in np.asarray(value.data).reshape(-1)]
         return tf.stack(scalars) if value.rank else tf.convert_to_tensor(scalars[0])
 
-    def _relayout(self, value: Value, layout: Layout) -> Tensor:
-        if value.layout.folds and layout.folds and value.layout.folds != layout.folds:
-            value = Value(self._relayout(value, value.layout.unfolded()), value.layout.unfolded(), value.sizes)
-        plan = plan_relayout(value.layout, layout, value.sizes)
+    def _relayout(self, tensor: Tensor, source: Layout, sizes: Sequence[Size], target: Layout) -> Tensor:
+        if source.folds and target.folds and source.folds != target.folds:
+            tensor, source = self._relayout(tensor, source, sizes, source.unfolded()), source.unfolded()
+        plan = plan_relayout(source, target, sizes)
         if not plan.moves_data:
-            return self.reshape(value.data, plan.merged)
-        expanded = (
-            self.reshape(value.data, plan.expanded) if len(plan.expanded) != value.data.shape.rank else value.data
-        )
+            return self.reshape(tensor, plan.merged)
+        expanded = self.reshape(tensor, plan.expanded) if len(plan.expanded) != tensor.shape.rank else tensor
         moved = tf.transpose(expanded, plan.permutation)
         return self.reshape(moved, plan.merged) if len(plan.merged) != len(plan.permutation) else moved

@@ -90,7 +90,7 @@ def same_pads(size: Size, extent: int, stride: int) -> tuple[int, int] | None:
 def covered(window: Window, sizes: Sequence[Size]) -> Window:
     """The same windows with pads that end where the last window ends.
 
-    ``ceil_mode`` adds to the padding after, and a last row that no window reaches (3×3, stride 2, pads (1, 1) on 224) is
+    ``ceil_mode`` adds to the padding after; a last row that no window reaches (3×3, stride 2, pads (1, 1) on 224) is
     taken off, which makes padding smaller, and sometimes SAME. Dynamic sizes stay as they are.
     """
     pads = [

@@ -36,8 +36,8 @@ class OnnxToSavedModel(Stage):
 
     lowering: str = flag(
         "auto",
-        "exact: op by op as ONNX defines them; onnx2tf: through that library; auto: exact, and onnx2tf for a model with an "
-        "op that exact does not know",
+        "exact: op by op as ONNX defines them; onnx2tf: through that library; auto: exact, and onnx2tf for a model "
+        "with an op that exact does not know",
         metavar="|".join(LOWERINGS),
     )
     layout: tuple[str, ...] = flag(

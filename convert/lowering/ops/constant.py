@@ -17,15 +17,11 @@ def constant_(call: Call) -> Value:
     attributes = call.node.attributes
     if "value" in attributes:
         return constant(np.asarray(attributes["value"].as_tensor().numpy()))
-    if "value_int" in attributes:
-        return constant(np.asarray(attributes["value_int"].as_int(), np.int64))
-    if "value_float" in attributes:
-        return constant(np.asarray(attributes["value_float"].as_float(), np.float32))
-    if "value_ints" in attributes:
-        return constant(np.asarray(attributes["value_ints"].as_ints(), np.int64))
-    if "value_floats" in attributes:
-        return constant(np.asarray(attributes["value_floats"].as_floats(), np.float32))
-    call.refuse(f"a constant of {', '.join(attributes)}")
+    types = {"value_int": np.int64, "value_ints": np.int64, "value_float": np.float32, "value_floats": np.float32}
+    given = next(iter(attributes))
+    if given not in types:
+        call.refuse(f"a constant in the attribute {given!r}")
+    return constant(np.asarray(attributes[given].value, types[given]))
 
 
 @lowers("ConstantOfShape")

@@ -48,7 +48,7 @@ def _convolve(call: Call, x: Tensor, window: Window, padding: str, in_channels: 
     if convolution is None:
         call.refuse(f"{rank} spatial dimensions; 1, 2 and 3 are known")
     if rank == 3:
-        return _convolve_3d(call, x, filters, window, padding, group)
+        return _convolve_3d(x, filters, window, padding, group)
     return convolution(x, filters, list(window.strides), padding, dilations=list(window.dilations))
 
 
@@ -95,7 +95,7 @@ def _convolve_1d(call: Call, x: Tensor, window: Window, padding: str, *, depthwi
     return tf.squeeze(y, 1)
 
 
-def _convolve_3d(call: Call, x: Tensor, filters: Tensor, window: Window, padding: str, group: int) -> Tensor:
+def _convolve_3d(x: Tensor, filters: Tensor, window: Window, padding: str, group: int) -> Tensor:
     strides, dilations = [1, *window.strides, 1], [1, *window.dilations, 1]
     if group == 1:
         return tf.nn.conv3d(x, filters, strides, padding, dilations=dilations)

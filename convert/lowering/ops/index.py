@@ -189,7 +189,7 @@ def top_k(call: Call) -> tuple[Value, Value]:
     axis = call.integer("axis", -1)
     k = int(call.require_constant(1, "k").item()) if call.has(1) else call.integer("k", 1)
     rank = call.value(0).rank
-    last = tuple(a for a in range(rank) if a != axis % rank) + (axis % rank,)
+    last = (*(a for a in range(rank) if a != axis % rank), axis % rank)
     layout = Layout(last)
     x = call.tensor(0, layout)
     largest = bool(call.integer("largest", 1))
@@ -234,12 +234,13 @@ def _padded(call: Call, x: Tensor, paddings: Sequence[tuple[int, int]], mode: st
             return tf.pad(x, paddings)
         return tf.pad(x, paddings, constant_values=tf.cast(fill, x.dtype))
     for axis, (before, after) in enumerate(paddings):
-        x = _padded_axis(call, x, axis, before, after, mode)
+        x = _padded_axis(call, x, axis, (before, after), mode)
     return x
 
 
-def _padded_axis(call: Call, x: Tensor, axis: int, before: int, after: int, mode: str) -> Tensor:
+def _padded_axis(call: Call, x: Tensor, axis: int, counts: tuple[int, int], mode: str) -> Tensor:
     """By picking positions: TFLite's MIRROR_PAD takes 50 times as long as GATHER (112×112×64: 13 ms against 0.26)."""
+    before, after = counts
     if not before and not after:
         return x
     size = x.shape[axis]
@@ -277,7 +278,7 @@ def trilu(call: Call) -> Value:
 
 @lowers("OneHot")
 def one_hot(call: Call) -> Value:
-    """``on`` where the index along the new axis is the entry, ``off`` elsewhere; negative entries count from the end."""
+    """``on`` where the position along the new axis is the entry; negative entries count from the end."""
     indices = tf.cast(call.tensor(0), tf.int64)
     depth = int(call.require_constant(1, "depth").item())
     off, on = (call.tensor(2)[index] for index in (0, 1))

@@ -42,7 +42,7 @@ def _addend(call: Call, beta: float) -> Tensor:
 
 @lowers("MatMul")
 def matmul(call: Call) -> Value:
-    """numpy's matmul."""
+    """As numpy's matmul: stacks of matrices broadcast."""
     left, right = call.value(0), call.value(1)
     if right.is_constant and right.rank == 2 and left.rank >= 2 and not left.is_constant:
         return _matmul_weights(call, left, np.asarray(right.data))
@@ -69,14 +69,7 @@ def _times_weights(call: Call, left: Value, index: int, rows: Array, *, keep_axe
     fold = left.layout.fold_of(-1)
     if fold is not None:
         rows = reorder_fold(rows, type(fold)(0, fold.sizes, fold.order))
-    return _product(call, left.data, call.weight(index, rows))
-
-
-def _product(call: Call, x: Tensor, weights: Tensor) -> Tensor:
-    """``x·weights`` over the last axis, as one matrix product of rank 2: TFLite's FULLY_CONNECTED."""
-    if x.shape.rank == 2:
-        return tf.matmul(x, weights)
-    return tf.tensordot(x, weights, 1) if x.shape.rank < 2 else tf.matmul(x, weights)
+    return tf.matmul(left.data, call.weight(index, rows))
 
 
 def _with_a_vector(call: Call, left: Value, right: Value) -> Value:

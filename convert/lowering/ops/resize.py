@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from convert.layout.dims import Dim, Size
 from convert.layout.layout import Layout
-from convert.layout.value import Tensor, Value
+from convert.layout.value import Array, Tensor, Value
 from convert.lowering.call import Call
 from convert.lowering.registry import lowers
 from convert.lowering.resampling import COORDINATES, Axis, Sampling, interpolation_matrix, picked
@@ -21,6 +21,9 @@ _BILINEAR_OPTIONS = {
     "align_corners": {"align_corners": True},
     "asymmetric": {},
 }
+
+_REPEATING = {("asymmetric", "floor"), ("half_pixel", "round_prefer_floor"), ("half_pixel", "round_prefer_ceil")}
+"""Ways of reading the nearest that for whole factors just repeat each element."""
 
 
 @lowers("Upsample")
@@ -111,12 +114,14 @@ def _dynamic(call: Call, scales: Sequence[float], sampling: Sampling) -> Value:
     if not whole or scales[:2] != [1.0, 1.0] or len(scales) != 4 or sampling.coordinates == "align_corners":
         call.refuse("an input of dynamic size, other than height and width by whole factors")
     size = tf.stack([call.trace.scalar(call.value(0).sizes[axis] * int(scales[axis])) for axis in (2, 3)])
-    if sampling.mode == "nearest" and sampling.coordinates != "asymmetric":
+    if sampling.mode not in ("nearest", "linear"):
+        call.refuse(f"mode {sampling.mode!r} on an input of dynamic size")
+    if sampling.mode == "nearest":
+        if (sampling.coordinates, sampling.rounding) not in _REPEATING:
+            call.refuse(f"{sampling.coordinates} with {sampling.rounding} on an input of dynamic size")
         return call.channels_last_result(tf.raw_ops.ResizeNearestNeighbor(images=x, size=size))
-    if sampling.mode == "linear":
-        options = _BILINEAR_OPTIONS[sampling.coordinates]
-        return call.channels_last_result(tf.raw_ops.ResizeBilinear(images=x, size=size, **options))
-    call.refuse(f"mode {sampling.mode!r} on an input of dynamic size")
+    options = _BILINEAR_OPTIONS[sampling.coordinates]
+    return call.channels_last_result(tf.raw_ops.ResizeBilinear(images=x, size=size, **options))
 
 
 def _resized(call: Call, axes: dict[int, Axis], sampling: Sampling) -> Value:
@@ -158,14 +163,14 @@ def _with_a_kernel(call: Call, axes: dict[int, Axis], sampling: Sampling) -> Ten
     return tf.raw_ops.ResizeBilinear(images=call.channels_last(0), size=size, **options)
 
 
-def _floored(axis: Axis, shift: float) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+def _floored(axis: Axis, shift: float) -> Array:
     """What TensorFlow's nearest neighbour picks, in its float32 arithmetic."""
     scale = np.float32(axis.length / axis.size)
-    positions = np.floor((np.arange(axis.size, dtype=np.float32) + np.float32(shift)) * scale)
+    positions: Array = np.floor((np.arange(axis.size, dtype=np.float32) + np.float32(shift)) * scale)
     return positions.clip(0, axis.length - 1).astype(np.int32)
 
 
-def _along(x: Tensor, axis: int, matrix: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Tensor:
+def _along(x: Tensor, axis: int, matrix: Array) -> Tensor:
     """``matrix`` times ``x`` over one axis: the axes before it as a batch, those after it as columns."""
     shape = [x.shape[i] if x.shape[i] is not None else tf.shape(x)[i] for i in range(x.shape.rank)]
     trailing = int(np.prod([int(size) for size in x.shape[axis + 1 :]]))
