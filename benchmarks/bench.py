@@ -2,8 +2,8 @@
 
     python benchmarks/bench.py [--nets alexnet mobilenet_v2 …] [--skip-slow] [--threads 1] [--folder DIR]
 
-Ours is `convert pth2tflite NET.pth --calib CROPS`: export, lowering, float32, float16 and both int8 files, and every
-edge verified. onnx2tf's is `onnx2tf -i NET.onnx -o DIR` on the ONNX file that ours exported, which makes float32 and float16
+Ours is `convert pth2tflite NET.pth --calib CROPS`: export, lowering, float32, float16 and both int8 files, and each edge
+verified. onnx2tf's is `onnx2tf -i NET.onnx -o DIR` on the ONNX file that ours exported, which makes float32 and float16
 and verifies nothing. Writes docs/bench.json and docs/bench.md. AlexNet's run of onnx2tf takes minutes and 15 GB;
 `--skip-slow` leaves out the slow runs.
 """
@@ -137,7 +137,8 @@ def render(results: list[NetBench], help_s: float, threads: int) -> str:
         "|---|---|---|",
         *(_promise(*entry) for entry in promises(results, help_s)),
         "",
-        "| net | ours, s (CPU) | ours, GB | onnx2tf, s (CPU) | onnx2tf, GB | times faster | ours, ms | onnx2tf, ms | ratio |",
+        "| net | ours, s (CPU) | ours, GB | onnx2tf, s (CPU) | onnx2tf, GB | times faster "
+        "| ours, ms | onnx2tf, ms | ratio |",
         "|---|---|---|---|---|---|---|---|---|",
         *(_row(result) for result in results),
         "",
