@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def open_model(source: ModelSource) -> OpenedModel:
     """The model that ``source`` means: eval mode, float32, on the CPU, with its description. Imports torch.
 
-    Runs no code from the file unless ``source.trust_pickle``. The last model opened is kept, so that export and reference
-    runs in one worker share it. Raises an ``InputError``: ``CheckpointUnreadable``, ``UnsafeCheckpoint``,
+    Runs no code from the file unless ``source.trust_pickle``. The last model opened is kept, so that export and
+    reference runs in one worker share it. Raises an ``InputError``: ``CheckpointUnreadable``, ``UnsafeCheckpoint``,
     ``ArchitectureUnknown``, ``StateDictMismatch``, ``NonFiniteWeights`` or ``InputSpecInvalid``.
     """
     from verify.checkpoint.opening import open_checkpoint

@@ -25,7 +25,7 @@ from verify.checkpoint.index import Architecture
 from verify.checkpoint.input_specs import image_input, resolve_inputs
 from verify.checkpoint.materialise import Materialised, require_finite
 from verify.checkpoint.opened import OpenedModel, forward_parameters, sizes
-from verify.checkpoint.recognise import Recognised, match_named, recognise
+from verify.checkpoint.recognise import Recognised, match_named, recognise, recognised_if_known
 from verify.checkpoint.sources import StateDict, WholeModule, read_state_dict
 from verify.errors import ArchitectureUnknown
 from verify.model import ModelDescription, ModelSource
@@ -88,10 +88,7 @@ def _shapes_only(choice: _Choice) -> torch.nn.Module:
 def _open_whole(source: ModelSource, whole: WholeModule) -> OpenedModel:
     """A TorchScript archive, exported program or trusted pickle: the module is there, its inputs may be known."""
     choice = _Choice(whole.title, whole.title, lambda: whole.module, lean=False)
-    try:
-        found = recognise(source.path, list(whole.spellings))
-    except ArchitectureUnknown:
-        found = None
+    found = recognised_if_known(source.path, list(whole.spellings))
     if found is not None:
         choice = dataclasses.replace(choice, recognised=found, architecture=found.architecture)
     opened = _finished(source, whole.module, choice, whole.notes, whole.inputs)

@@ -15,7 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verify.artifact import sha256_of
-from verify.checkpoint.index import LIBRARIES, Architecture, Index, Published, expected_shape, fits, load_index
+from verify.checkpoint.index import (
+    LIBRARIES,
+    Architecture,
+    Index,
+    Published,
+    expected_shape,
+    fits,
+    index_path,
+    load_index,
+)
 from verify.checkpoint.legacy_keys import current_spellings
 from verify.errors import ArchitectureUnknown
 
@@ -52,13 +61,29 @@ def recognise(path: Path, spellings: list[Mapping[str, Shape]]) -> Recognised:
 
     Raises ``ArchitectureUnknown`` when nothing fits, or several do and the file's name does not decide.
     """
+    matches = _first_matches(spellings)
+    if not matches:
+        raise _nothing_fits(path, spellings)
+    return _the_one(path, matches)
+
+
+def recognised_if_known(path: Path, spellings: list[Mapping[str, Shape]]) -> Recognised | None:
+    """The same for a model that runs without being recognised: ``None`` instead of an error."""
+    matches = _first_matches(spellings)
+    try:
+        return _the_one(path, matches) if matches else None
+    except ArchitectureUnknown:
+        return None
+
+
+def _first_matches(spellings: list[Mapping[str, Shape]]) -> list[Recognised]:
     for library in available_libraries():
         index = load_index(library)
         for shapes in spellings:
             matches = list(_matches(index, shapes))
             if matches:
-                return _the_one(path, matches)
-    raise _nothing_fits(path, spellings)
+                return matches
+    return []
 
 
 def match_named(
@@ -87,7 +112,9 @@ def classes_in(architecture: Architecture, spellings: list[Mapping[str, Shape]])
 
 def available_libraries() -> tuple[str, ...]:
     """Libraries whose architectures can be built here."""
-    return tuple(name for name in LIBRARIES if importlib.util.find_spec(name) is not None)
+    return tuple(
+        name for name in LIBRARIES if importlib.util.find_spec(name) is not None and index_path(name).is_file()
+    )
 
 
 def _matches(index: Index, shapes: Mapping[str, Shape]) -> Iterator[Recognised]:

@@ -1,7 +1,7 @@
 """TorchScript archives. Their code is TorchScript, not Python, but it runs on loading and can reach files.
 
 So the archive is read as data first: the code it holds may define no ``__setstate__`` (which runs on loading) and call
-nothing that touches files or foreign operators. An archive that cannot be shown to be harmless needs ``--trust-pickle``.
+nothing that touches files or foreign operators. One that cannot be shown to be harmless needs ``--trust-pickle``.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ def open_scripted(source: ModelSource, contents: Contents) -> WholeModule:
     try:
         module = torch.jit.load(str(source.path), map_location="cpu")  # type: ignore[no-untyped-call]
     except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
         raise CheckpointUnreadable(
-            f"{source.path} looks like a TorchScript archive and cannot be loaded: {str(error).strip().splitlines()[0]}",
+            f"{source.path} looks like a TorchScript archive and cannot be loaded: {reason}",
             fix="save it again with this torch, or give a state_dict and --arch",
         ) from error
     module.eval()
