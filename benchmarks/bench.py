@@ -2,7 +2,7 @@
 
     python benchmarks/bench.py [--nets alexnet mobilenet_v2 …] [--skip-slow] [--threads 1] [--folder DIR]
 
-Ours is `convert pth2tflite NET.pth --calib CROPS`: export, lowering, float32, float16 and both int8 files, and each edge
+Ours is `convert pth2tflite NET.pth --calib CROPS`: export, lowering, float32, float16, both int8 files, each edge
 verified. onnx2tf's is `onnx2tf -i NET.onnx -o DIR` on the ONNX file that ours exported, which makes float32 and float16
 and verifies nothing. Writes docs/bench.json and docs/bench.md. AlexNet's run of onnx2tf takes minutes and 15 GB;
 `--skip-slow` leaves out the slow runs.
