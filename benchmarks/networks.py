@@ -46,8 +46,8 @@ INTRODUCTION = f"""# Networks
 
 Made by `make table`. Random weights with batch norm re-estimated on photographs, 224 × 224 (Inception 299 × 299).
 SQNR in dB against PyTorch over {JUDGING_CROPS} photo crops at batch 1, 2 and 5; int8 calibrated on {CALIBRATION_CROPS}
-other crops, beside ai-edge-quantizer run by hand on the same float file with the same crops. *floor ×* is the worst float
-error as a multiple of the noise floor (float32 against float64 PyTorch). Time and memory are the whole command's.
+other crops, beside ai-edge-quantizer run by hand on the same float file with the same crops. *floor ×* is the worst
+float error as a multiple of the noise floor (float32 against float64 PyTorch). Time and memory are the whole command's.
 
 """
 

@@ -34,13 +34,18 @@ def artifact_verdict(name: str, edges: Sequence[EdgeReport]) -> Verdict:
 def headline(files: Mapping[str, str], edges: Sequence[EdgeReport], origin: str) -> str:
     """One sentence a person can decide from. ``files`` are file names by artifact name, in order."""
     verdicts = {name: artifact_verdict(name, edges) for name in files}
-    passed = [files[name] for name, verdict in verdicts.items() if verdict is Verdict.PASS]
-    bad = {name: verdict for name, verdict in verdicts.items() if verdict is not Verdict.PASS}
-    if not bad:
-        return f"Ready to ship: {_count(len(passed), 'file')} agree with {origin} at every batch size tried."
-    sentences = [_why(name, files[name], verdict, edges) for name, verdict in bad.items()]
+    failed = [_with_reason(name, files[name], edges) for name in files if verdicts[name] is Verdict.FAIL]
+    undecided = [_with_reason(name, files[name], edges) for name in files if verdicts[name] is Verdict.INCONCLUSIVE]
+    passed = sum(verdict is Verdict.PASS for verdict in verdicts.values())
+    if not failed and not undecided:
+        return f"Ready to ship: {_count(passed, 'file')} agree with {origin} at every batch size tried."
+    sentences = []
+    if failed:
+        sentences.append(f"Do not ship {_list(failed)}.")
+    if undecided:
+        sentences.append(f"Undecided: {_list(undecided)}.")
     if passed:
-        sentences.append(f"{_list(passed)} {'passes' if len(passed) == 1 else 'pass'}.")
+        sentences.append(f"The other {_count(passed, 'file')} agree with {origin}.")
     return " ".join(sentences)
 
 
@@ -69,13 +74,16 @@ def next_steps(files: Mapping[str, str], edges: Sequence[EdgeReport], *, calibra
     return steps
 
 
-def _why(name: str, file: str, verdict: Verdict, edges: Sequence[EdgeReport]) -> str:
+def _with_reason(name: str, file: str, edges: Sequence[EdgeReport]) -> str:
+    """``net_int8.tflite (below budget: 9.1 dB SQNR)``."""
+    verdict = artifact_verdict(name, edges)
     deciding = [edge for edge in edges if edge.actual == name and edge.verdict is verdict]
     outputs = [output for edge in deciding for output in edge.outputs if output.verdict is verdict]
-    reason = outputs[0].explanation.rstrip(".") if outputs else "nothing could be compared"
-    if verdict is Verdict.FAIL:
-        return f"Do not ship {file}: {reason}."
-    return f"{file} is undecided: {reason}."
+    if not outputs:
+        return f"{file} (nothing could be compared)"
+    output = outputs[-1]
+    measured = f": {output.sqnr_db:.1f} dB SQNR" if output.sqnr_db is not None else ""
+    return f"{file} ({output.failure or verdict}{measured})"
 
 
 def _count(number: int, noun: str) -> str:
@@ -83,6 +91,4 @@ def _count(number: int, noun: str) -> str:
 
 
 def _list(names: Sequence[str]) -> str:
-    if len(names) < 3:
-        return " and ".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    return " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"

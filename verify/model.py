@@ -1,4 +1,4 @@
-"""Which PyTorch model is meant (:class:`ModelSource`), and what was found when it was opened (:class:`ModelDescription`)."""
+"""Which PyTorch model is meant (:class:`ModelSource`), and what it turned out to be (:class:`ModelDescription`)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from verify.samples import InputSpec
 class ModelSource:
     """A checkpoint and everything the user said about how to open it. Hashable; crosses process boundaries.
 
-    ``arch`` is ``torchvision:NAME``, ``timm:NAME``, ``FILE.py:CLASS`` or ``PACKAGE.MODULE:CLASS``; ``None`` recognises it
-    from the tensors. ``arch_args`` are keyword arguments as ``(name, literal)`` pairs. ``inputs`` override what the
+    ``arch`` is ``torchvision:NAME``, ``timm:NAME``, ``FILE.py:CLASS`` or ``PACKAGE.MODULE:CLASS``; ``None`` recognises
+    it from the tensors. ``arch_args`` are keyword arguments as ``(name, literal)`` pairs. ``inputs`` override what the
     architecture would take, each ``NAME=DIMS[:DTYPE[:LOW..HIGH]]`` (``image=N,1,28,28``, ``ids=N,16:int64:0..29999``).
     """
 

@@ -1,7 +1,7 @@
 """What a model takes and gives: names, dtypes, symbolic dims, layouts. Imports no framework.
 
-A layout is declared as the permutation from the PyTorch layout, ``artifact_array = torch_array.transpose(permutation)``:
-an NHWC tensor of an NCHW original carries ``(0, 2, 3, 1)``. The comparator applies what is declared and nothing else.
+A layout is declared as the permutation from PyTorch's, ``artifact_array = torch_array.transpose(permutation)``:
+an NHWC tensor of an NCHW original has ``(0, 2, 3, 1)``. The comparator applies what is declared and nothing else.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ def main() -> int:
     torch.save(net.state_dict(), checkpoint)
     np.savez(folder / "calibration.npz", image=images[training][:CALIBRATION])
 
-    command = ["pth2tflite", str(checkpoint), "--arch", f"{os.path.relpath(HERE / 'net.py')}:LeNet", "--input", "image=N,1,28,28"]
+    command = ["pth2tflite", str(checkpoint)]
+    command += ["--arch", f"{os.path.relpath(HERE / 'net.py')}:LeNet", "--input", "image=N,1,28,28"]
     command += ["--calib", str(folder / "calibration.npz"), "--output", str(folder / "lenet")]
     print(f"$ convert {' '.join(command)}", flush=True)
     status = subprocess.run([sys.executable, "-m", "convert", *command], check=False).returncode

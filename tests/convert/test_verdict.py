@@ -9,8 +9,9 @@ from verify.report.types import EdgeKind, EdgeReport, OutputComparison, Verdict
 FILES = {"onnx": "net.onnx", "float32": "net_float32.tflite", "int8": "net_int8.tflite"}
 
 
-def edge(actual: str, verdict: Verdict, explanation: str = "fine", expected: str = "pytorch") -> EdgeReport:
-    output = OutputComparison("logits", verdict, None, explanation, 10, False, 30.0, 0.1, 0.1, 0.1, 1.0)
+def edge(actual: str, verdict: Verdict, sqnr_db: float = 30.0, expected: str = "pytorch") -> EdgeReport:
+    failure = "below budget" if verdict is Verdict.FAIL else None
+    output = OutputComparison("logits", verdict, failure, "Why.", 10, False, sqnr_db, 0.1, 0.1, 0.1, 1.0)
     return EdgeReport(expected, actual, EdgeKind.FLOAT, verdict, "budget", (1, 2, 5), 8, (output,))
 
 
@@ -28,10 +29,10 @@ def test_the_headline_names_the_bad_file_its_reason_and_the_good_ones() -> None:
     edges = [
         edge("onnx", Verdict.PASS),
         edge("float32", Verdict.PASS),
-        edge("int8", Verdict.FAIL, "9.1 dB, below 15 dB."),
+        edge("int8", Verdict.FAIL, 9.1),
     ]
     assert headline(FILES, edges, "PyTorch") == (
-        "Do not ship net_int8.tflite: 9.1 dB, below 15 dB. net.onnx and net_float32.tflite pass."
+        "Do not ship net_int8.tflite (below budget: 9.1 dB SQNR). The other 2 files agree with PyTorch."
     )
 
 
