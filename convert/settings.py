@@ -46,7 +46,7 @@ class CalibrationFlags:
         "unless --samples names others, some are held out to judge it.",
         metavar="SAMPLES",
     )
-    int8_min_sqnr_db: float = flag(INT8_MIN_SQNR_DB, "Least signal over quantization noise that an int8 file may have, dB.")
+    int8_min_sqnr_db: float = flag(INT8_MIN_SQNR_DB, "Least signal over quantization noise of an int8 file, dB.")
 
 
 @dataclass(frozen=True)

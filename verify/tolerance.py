@@ -29,7 +29,7 @@ With the margin that demands 90 dB; nets that agree with PyTorch reach 100 to 14
 """
 
 FLOAT16_MIN_SQNR_DB = 30.0
-"""Noise at 0.1 % of the signal's energy at most. Trained nets reach 60 to 75; a MobileNetV2 of random weights had 39."""
+"""Noise at 0.1 % of the signal's energy at most. Trained nets reach 60 to 75; a random MobileNetV2 had 39."""
 
 INT8_MIN_SQNR_DB = 15.0
 """Noise at 3 % of the signal's energy at most, however the int8 was made: with fixed ranges or dynamic ones."""

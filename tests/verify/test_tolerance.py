@@ -58,7 +58,7 @@ def test_floors_of_different_outputs_are_refused(tmp_path):
 
 def test_budgets_are_stated_with_their_numbers():
     assert quantized_budget("float16").phrase == "at least 30 dB SQNR"
-    assert quantized_budget("dynamic_int8").phrase == "at least 20 dB SQNR"
+    assert quantized_budget("dynamic_int8", 18.5).phrase == "at least 18.5 dB SQNR"
     assert quantized_budget("int8", 18.5).phrase == "at least 18.5 dB SQNR"
     with pytest.raises(KeyError):
         quantized_budget("float32")
