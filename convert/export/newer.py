@@ -15,6 +15,7 @@ from convert.export.check import check_graph, fixed_outputs
 from convert.export.examples import example_inputs
 from convert.export.plan import ExportPlan, Written
 from convert.export.settle import RecordedProgram, SettledProgram, recorded
+from convert.export.shortcuts import shortcuts
 from convert.export.source_line import of_exception, of_stack_trace
 from verify.runners.flatten import named_outputs
 from verify.samples import InputSpec
@@ -78,7 +79,7 @@ def translate(program: RecordedProgram, plan: ExportPlan) -> torch.onnx.ONNXProg
         {axis: dim for axis, dim in enumerate(spec.shape) if isinstance(dim, str)} for spec in plan.inputs
     )
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad(), shortcuts(), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             translated = torch.onnx.export(
                 program,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import nets
 import numpy as np
 import pytest
+import torch
 from test_export_module import EXPORTABLE, export, worst_sqnr_db
 from torch import Tensor, nn
 from torch.nn import functional
 
 from convert.export.examples import example_inputs
-from convert.export.newer import capture, translate
+from convert.export.newer import capture, dynamic_dims, translate
 from convert.export.plan import ExportPlan
-from convert.export.settle import RecordedProgram, SettledProgram, recorded
+from convert.export.settle import SettledProgram, recorded
+from convert.export.shortcuts import has_one_float_type
 from verify.runners.onnx_runner import OnnxRunner, onnx_signature
 from verify.samples import InputSpec
 
@@ -114,36 +116,57 @@ class PlainBatchNorm(nn.Module):
         return self.norm(image)
 
 
-def settled_and_not(module, inputs, folder):
-    """Export settled and retraced; the settled program, and each file's outputs for the same batch of 3."""
+def settled_and_torchs_own(module, inputs, folder):
+    """The settled program, and for one batch of 3 what its file gives and what torch's own export gives."""
+    plan = ExportPlan(inputs, (), folder / "settled.onnx", 20)
+    program = recorded(capture(module, inputs), SettledProgram)
+    translate(program, plan).save(plan.out)
+    own = torch.onnx.export(
+        module,
+        example_inputs(inputs),
+        dynamo=True,
+        opset_version=20,
+        input_names=list(plan.input_names),
+        dynamic_shapes=dynamic_dims(inputs),
+        verbose=False,
+    )
+    own.save(folder / "own.onnx")
+    tensors = example_inputs(inputs, batch=3, seed=9)
+    given = {name: tensor.numpy() for name, tensor in zip(plan.input_names, tensors, strict=True)}
     outputs = []
-    programs = []
-    for kind in (SettledProgram, RecordedProgram):
-        plan = ExportPlan(inputs, (), folder / f"{kind.__name__}.onnx", 20)
-        programs.append(recorded(capture(module, inputs), kind))
-        translate(programs[-1], plan).save(plan.out)
-        given = {
-            spec.name: tensor.numpy()
-            for spec, tensor in zip(inputs, example_inputs(inputs, batch=3, seed=9), strict=True)
-        }
-        with OnnxRunner(plan.out, onnx_signature(plan.out)) as runner:
-            outputs.append(runner.infer(given))
-    return programs[0], outputs[0], outputs[1]
+    for file in (plan.out, folder / "own.onnx"):
+        with OnnxRunner(file, onnx_signature(file)) as runner:
+            outputs.append(list(runner.infer(given).values()))
+    return program, *outputs
 
 
 @pytest.mark.parametrize("kind", EXPORTABLE[:6], ids=lambda kind: kind.__name__)
-def test_settled_nets_give_bit_for_bit_what_retraced_ones_give(kind, tmp_path):
+def test_settled_nets_give_bit_for_bit_what_torchs_own_export_gives(kind, tmp_path):
     net = nets.ready(kind)
-    settled, fast, slow = settled_and_not(net.module, net.inputs, tmp_path)
-    assert settled.declined is None
-    assert fast.keys() == slow.keys()
-    assert all(np.array_equal(fast[name], slow[name]) for name in fast)
+    program, settled, own = settled_and_torchs_own(net.module, net.inputs, tmp_path)
+    assert program.declined is None
+    assert all(np.array_equal(fast, slow) for fast, slow in zip(settled, own, strict=True))
 
 
 def test_private_writes_settle(tmp_path):
-    settled, fast, slow = settled_and_not(InPlaceChain().eval(), IMAGE, tmp_path)
-    assert settled.declined is None
-    assert np.array_equal(fast["output"], slow["output"])
+    program, settled, own = settled_and_torchs_own(InPlaceChain().eval(), IMAGE, tmp_path)
+    assert program.declined is None
+    assert np.array_equal(settled[0], own[0])
+
+
+class MixedTypes(nn.Module):
+    """An integer arange meets floats: the operands' types have to be promoted."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + torch.arange(8) * 2
+
+
+def test_types_are_promoted_where_they_differ(tmp_path):
+    module = MixedTypes().eval()
+    assert not has_one_float_type(capture(module, FEATURES).graph)
+    assert has_one_float_type(capture(InPlaceChain().eval(), IMAGE).graph)
+    export(module, tmp_path / "net.onnx", inputs=FEATURES, exporter="newer")
+    assert worst_sqnr_db(module, tmp_path / "net.onnx", FEATURES) > 110
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,66 @@
+"""Two things that torch's exporter does at a cost and without effect on most nets, left out where they have none.
+
+Both are private to torch and onnxscript: a version that has moved them is simply not sped up. ``test_export_settle``
+holds that what comes out is the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import torch
+from torch.fx import Graph, GraphModule
+
+
+@contextlib.contextmanager
+def shortcuts() -> Iterator[None]:
+    """While this holds, torch's exporter starts 0.3 s sooner and runs no net a second time to promote types in vain."""
+    with contextlib.ExitStack() as patches:
+        _leave_signatures_unparsed(patches)
+        _promote_only_where_types_differ(patches)
+        yield
+
+
+def _leave_signatures_unparsed(patches: contextlib.ExitStack) -> None:
+    """On listing its 500 operators onnxscript parses the source of each, only to read the domain it gave them."""
+    functions = _attribute("onnxscript._internal.values", "TracedOnnxFunction")
+    domain = _attribute("onnxscript.function_libs.torch_lib._constants", "DOMAIN")
+    if isinstance(getattr(functions, "function_ir", None), property) and isinstance(domain, str):
+        domain_only = property(lambda _function: SimpleNamespace(domain=domain))
+        patches.enter_context(mock.patch.object(functions, "function_ir", domain_only))
+
+
+def _promote_only_where_types_differ(patches: contextlib.ExitStack) -> None:
+    """The type promotion pass runs the whole net on fake tensors to find operands of different types."""
+    name = "insert_type_promotion_nodes"
+    promote: Callable[[GraphModule], None] | None = _attribute("torch.onnx._internal.exporter._fx_passes", name)
+    if promote is None:
+        return
+
+    def promote_where_needed(graph_module: GraphModule) -> None:
+        graphs = [module.graph for module in graph_module.modules() if isinstance(module, GraphModule)]
+        if not all(has_one_float_type(graph) for graph in graphs):
+            promote(graph_module)
+
+    passes = importlib.import_module("torch.onnx._internal.exporter._fx_passes")
+    patches.enter_context(mock.patch.object(passes, name, promote_where_needed))
+
+
+def has_one_float_type(graph: Graph) -> bool:
+    """Whether every tensor that an operator takes or gives is of one and the same float type, so none is promoted."""
+    used = [node for node in graph.nodes if node.users and node.op != "output"]
+    tensors = [leaf for node in used for leaf in torch.utils._pytree.tree_leaves(node.meta.get("val"))]
+    types = {leaf.dtype for leaf in tensors if isinstance(leaf, torch.Tensor)}
+    return len(types) == 1 and types.pop().is_floating_point
+
+
+def _attribute(module: str, name: str) -> Any | None:
+    try:
+        return getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        return None
