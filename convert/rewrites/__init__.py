@@ -19,6 +19,7 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
     """Apply every rewrite, in place, and drop what nothing uses any more; outputs and their names stay as they are."""
     from convert.rewrites import (
         batch_norm_after,
+        batch_norm_after_matmul,
         batch_norm_before,
         identity_pool,
         mean_then_flatten,
@@ -32,6 +33,7 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
         *static_reshape.rewrite(model),
         *identity_pool.rewrite(model),
         *batch_norm_after.rewrite(model),
+        *batch_norm_after_matmul.rewrite(model),
         *batch_norm_before.rewrite(model),
         *mean_then_flatten.rewrite(model),
         *padded_max_pool.rewrite(model),

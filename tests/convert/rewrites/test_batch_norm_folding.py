@@ -123,3 +123,24 @@ def test_batch_norm_before_a_padded_convolution_stays():
     assert net.ops == {"BatchNormalization": 1, "Conv": 1}
     assert [note.reason for note in net.notes] == ["the Conv after it pads with 0 after the batch norm"]
     assert net.difference() == 0
+
+
+def test_batch_norm_on_flattened_tokens_folds_into_the_matmul_before_it():
+    net = Rewritten(
+        f"""net (float[N, 7, 6] x) => (float[M, 8] y) {{ a = MatMul(x, w) s = Constant <value_ints = [-1, 8]> ()
+        b = Reshape(a, s) y = {BN.format("b")} }}""",
+        w=normal(6, 8),
+        **statistics(8),
+    )
+    assert {op: count for op, count in net.ops.items() if op != "Constant"} == {"MatMul": 1, "Reshape": 1, "Add": 1}
+    assert net.difference() < FEW_ROUNDINGS
+
+
+def test_batch_norm_whose_channels_are_not_the_last_axis_of_the_matmul_stays():
+    net = Rewritten(
+        f"""net (float[N, 8, 6] x) => (float[M, 8, 4] y) {{ a = MatMul(x, w) y = {BN.format("a")} }}""",
+        w=normal(6, 4),
+        **statistics(8),
+    )
+    assert net.ops == {"MatMul": 1, "BatchNormalization": 1}
+    assert net.difference() == 0
