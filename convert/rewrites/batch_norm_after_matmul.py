@@ -1,8 +1,8 @@
 """BatchNormalization after a MatMul with constant weights → other weights, and an Add.
 
 Also with a Reshape between that keeps the last axis, from ``(N, tokens, channels)`` to ``(N · tokens, channels)``.
-Exact up to rounding, computed in float64: ``(x W) s + t = x (W s) + t``. LeViT asked for it: each of its linear layers is
-followed by a batch norm on flattened tokens: 46 multiplications less, and a matrix product with a bias for int8.
+Exact up to rounding, computed in float64: ``(x W) s + t = x (W s) + t``. LeViT asked for it: a batch norm on flattened
+tokens follows each of its linear layers, 46 multiplications that are gone, and a matrix product with a bias for int8.
 """
 
 from __future__ import annotations
