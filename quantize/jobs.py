@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from quantize import tflite
 from quantize.calibration.calibrate import calibrate
-from quantize.calibration.choose import choose_ranges
 from quantize.calibration.samples import SampleStream
 from quantize.load_check import require_loadable
-from quantize.recipe import IoType, read_recipe
+from quantize.recipe import IoType, Recipe, read_recipe
 from quantize.result import QuantizationResult
 from quantize.rules import static_rules
+from quantize.widening import quantize_at_best_width
+from verify.artifact import sha256_of
 from verify.signature import Signature
 
 
@@ -38,12 +40,12 @@ def make_int8(
     Samples are in PyTorch layout; ``signature`` leads from there to the model's own.
     The result's recipe remakes the same bytes with :func:`remake_int8`.
     """
-    calibrated = calibrate(model, static_rules(model), SampleStream(calibration, signature, max_samples))
-    chosen = choose_ranges(model, out, calibrated, io)
-    result = tflite.to_int8(model, out, tflite.make_recipe(model, io, chosen.calibration))
+    rules = static_rules(model)
+    calibrated = calibrate(model, rules, SampleStream(calibration, signature, max_samples))
+    recipe = partial(Recipe, sha256_of(model), tflite.ENGINE, tflite.engine_version(), io, rules)
+    result = quantize_at_best_width(model, out, calibrated, recipe)
     require_loadable(out)
-    counted = f"calibrated on {chosen.calibration.sample_count} samples"
-    return replace(result, notes=(counted, chosen.reason, *result.notes))
+    return replace(result, notes=(f"calibrated on {calibrated.sample_count} samples", *result.notes))
 
 
 def remake_int8(model: Path, out: Path, recipe: Path) -> QuantizationResult:

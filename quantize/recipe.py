@@ -69,15 +69,6 @@ class OpRule:
     weights: TensorRule | None
 
 
-class RangeMethod(StrEnum):
-    """How a tensor's range follows from the samples' smallest and largest values."""
-
-    MOVING_AVERAGE = "moving_average"
-    """First sample's min and max, then 0.95 of the old and 0.05 of each next: the quantizer library's own method."""
-    MIN_MAX = "min_max"
-    """Smallest and largest over all samples, in whatever order."""
-
-
 @dataclass(frozen=True)
 class TensorRange:
     """The real values that a tensor is made to hold, ``low`` to ``high``."""
@@ -89,9 +80,13 @@ class TensorRange:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the ranges were learnt from. ``data_sha256`` is over the samples used, in order, as the model takes them."""
+    """What the ranges were learnt from. ``data_sha256`` is over the samples used, in order, as the model takes them.
 
-    method: RangeMethod
+    ``widened_by`` is how far the ranges go from a moving average of each sample's extremes (0: the quantizer library's
+    own) towards the widest seen on any sample (1).
+    """
+
+    widened_by: float
     sample_count: int
     data_sha256: str
     ranges: tuple[TensorRange, ...]

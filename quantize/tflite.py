@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from quantize import edges
+from quantize.dead_channels import widened_weights
 from quantize.leftovers import float_weights, left_in_float
 from quantize.recipe import Calibration, IoType, Recipe
 from quantize.result import QuantizationResult
-from quantize.rules import EVERY_SCOPE, library_has, library_recipe, static_rules
+from quantize.rules import EVERY_SCOPE, library_has, library_recipe
 from verify.artifact import sha256_of
 from verify.errors import InputError, QuantizationFailed
 from verify.runners.tflite_file import open_model, tensor_map, tflite_signature
@@ -60,19 +61,27 @@ def to_int8(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
     library refuses.
     """
     _require_applicable(model, recipe)
-    _quantize(model, out, library_recipe(recipe.ops, recipe.io), _library_ranges(model, recipe.calibration), recipe.io)
+    return apply_recipe(model, out, recipe)
+
+
+def apply_recipe(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
+    """As :func:`to_int8`, for a recipe that was just made for this very model."""
+    widened = widened_weights(model, recipe.ops, recipe.calibration.ranges)
+    ranges = _library_ranges(model, recipe.calibration)
+    ranges |= {each.tensor: {"min": -each.bound, "max": each.bound} for each in widened}
+    _quantize(model, out, library_recipe(recipe.ops, recipe.io), ranges, recipe.io)
     ruled = {rule.op for rule in recipe.ops}
-    return QuantizationResult(tflite_signature(out, {}), left_in_float(out, ruled), recipe)
+    notes = tuple(
+        f"{each.tensor}: {each.widened_channels} channels have next to no weights; their range was widened "
+        "so that the bias fits"
+        for each in widened
+    )
+    return QuantizationResult(tflite_signature(out, {}), left_in_float(out, ruled), recipe, notes)
 
 
 def engine_version() -> str:
     """The version of the quantizer library that is installed."""
     return importlib.metadata.version(ENGINE)
-
-
-def make_recipe(model: Path, io: IoType, calibration: Calibration) -> Recipe:
-    """The standard static recipe for a float model: every op type the library has an int8 rule for."""
-    return Recipe(sha256_of(model), ENGINE, engine_version(), io, static_rules(model), calibration)
 
 
 def _quantize(model: Path, out: Path, recipes: Any, ranges: dict[str, Any], io: IoType = IoType.INT8) -> None:

@@ -1,4 +1,4 @@
-"""Running a float TFLite model on calibration samples and recording the smallest and largest value of each tensor.
+"""Running a float TFLite model on calibration samples: the smallest and largest value of each tensor, and the outputs.
 
 This gives exactly the numbers of the quantizer library's own calibration (a test compares the two), without copying
 every weight of the model for every sample as that does.
@@ -36,10 +36,19 @@ class Extremes:
     high: Floats
 
 
+@dataclass(frozen=True)
+class Observation:
+    """One sample as the model took it, what it gave for it, and the extremes on the way."""
+
+    inputs: Batch
+    outputs: Batch
+    extremes: Extremes
+
+
 def observe(
     model: Path, names: TensorMap, tensors: Sequence[tuple[str, int]], samples: Iterable[Batch]
-) -> Iterator[Extremes]:
-    """Run each sample and yield the extremes of ``tensors`` (name, index in the subgraph).
+) -> Iterator[Observation]:
+    """Run each sample and yield what was seen of ``tensors`` (name, index in the subgraph).
 
     Raises ``SamplesInvalid`` when the model cannot run a sample, or gives NaN or nothing finite on one.
     """
@@ -56,7 +65,8 @@ def observe(
             ) from error
         pairs = [_extremes(interpreter.get_tensor(at, names.subgraph), name, number) for name, at in tensors]
         low, high = zip(*pairs, strict=True) if pairs else ((), ())
-        yield Extremes(np.array(low, np.float32), np.array(high, np.float32))
+        outputs = {name: interpreter.get_tensor(at, names.subgraph) for name, at in names.outputs}
+        yield Observation(sample, outputs, Extremes(np.array(low, np.float32), np.array(high, np.float32)))
 
 
 def _open(model: Path) -> Any:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from quantize.calibration.observe import Extremes, Floats
-from quantize.recipe import RangeMethod
+from quantize.calibration.observe import Extremes
 
 SMOOTHING = 0.95
 """Of the old range, at each sample: ai-edge-quantizer's ``moving_average_update``."""
@@ -15,30 +14,33 @@ SMOOTHING = 0.95
 
 @dataclass
 class RunningRanges:
-    """Every method's ranges, updated sample by sample; arrays are (tensors,)."""
+    """A moving average of the extremes, which rare peaks hardly move, and the widest seen, which any one sets.
 
-    sample_count: int = 0
-    _low: dict[RangeMethod, Floats] = field(default_factory=dict)
-    _high: dict[RangeMethod, Floats] = field(default_factory=dict)
+    Arrays are (tensors,) of float32. The average depends on the order of samples; the widest does not.
+    """
+
+    average: Extremes | None = None
+    widest: Extremes | None = None
 
     def update(self, seen: Extremes) -> None:
         """Take one sample's extremes into account."""
-        self.sample_count += 1
-        if self.sample_count == 1:
-            self._low = dict.fromkeys(RangeMethod, seen.low)
-            self._high = dict.fromkeys(RangeMethod, seen.high)
+        if self.average is None or self.widest is None:
+            self.average = self.widest = seen
             return
-        average, smallest = RangeMethod.MOVING_AVERAGE, RangeMethod.MIN_MAX
-        self._low[average] = _smoothed(self._low[average], seen.low)
-        self._high[average] = _smoothed(self._high[average], seen.high)
-        self._low[smallest] = np.minimum(self._low[smallest], seen.low)
-        self._high[smallest] = np.maximum(self._high[smallest], seen.high)
+        # A python float does not widen float32: these are the library's own numbers, to the last bit.
+        self.average = Extremes(
+            low=SMOOTHING * self.average.low + (1.0 - SMOOTHING) * seen.low,
+            high=SMOOTHING * self.average.high + (1.0 - SMOOTHING) * seen.high,
+        )
+        self.widest = Extremes(np.minimum(self.widest.low, seen.low), np.maximum(self.widest.high, seen.high))
 
-    def of(self, method: RangeMethod) -> Extremes:
-        """The ranges by one method."""
-        return Extremes(self._low[method], self._high[method])
-
-
-def _smoothed(old: Floats, new: Floats) -> Floats:
-    smoothed: Floats = SMOOTHING * old + (1.0 - SMOOTHING) * new  # float32 throughout: a python float does not widen
-    return smoothed
+    def widened(self, by: float) -> Extremes:
+        """``by`` of the way from the average (0) to the widest (1)."""
+        if self.average is None or self.widest is None:
+            raise ValueError("no sample has been seen")
+        if by in {0.0, 1.0}:
+            return self.widest if by else self.average
+        return Extremes(
+            low=self.average.low + np.float32(by) * (self.widest.low - self.average.low),
+            high=self.average.high + np.float32(by) * (self.widest.high - self.average.high),
+        )

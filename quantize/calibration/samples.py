@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from verify.batches import batch_paths, read_batch
 from verify.errors import SamplesInvalid
 from verify.runners.base import Batch
@@ -34,13 +36,14 @@ class SampleStream:
 
     def __iter__(self) -> Iterator[Batch]:
         size = _fixed_batch_size(self.signature)
-        for path in _files(self.source):
-            batch = stored_inputs(self.signature, read_batch(path))
-            rows = min(array.shape[0] for array in batch.values())
-            for start in range(0, rows - size + 1, size):
-                if self.count + size > self.max_samples:
-                    return
-                sample = {name: array[start : start + size] for name, array in batch.items()}
+        rows: list[Batch] = []
+        for row in _rows(self.source):
+            if self.count + size > self.max_samples:
+                return
+            rows.append(row)
+            if len(rows) == size:
+                sample = stored_inputs(self.signature, _joined(rows))
+                rows.clear()
                 self._note(sample)
                 self.count += size
                 yield sample
@@ -61,6 +64,18 @@ def _fixed_batch_size(signature: Signature) -> int:
     """1 for a dynamic batch axis, else the size that the model insists on."""
     first = [spec.shape[0] for spec in signature.inputs if spec.shape]
     return next((size for size in first if isinstance(size, int)), 1)
+
+
+def _rows(source: Path) -> Iterator[Batch]:
+    """Every sample with a batch axis of 1, in PyTorch layout."""
+    for path in _files(source):
+        batch = read_batch(path)
+        for row in range(min((array.shape[0] for array in batch.values() if array.ndim), default=0)):
+            yield {name: array[row : row + 1] for name, array in batch.items()}
+
+
+def _joined(rows: list[Batch]) -> Batch:
+    return rows[0] if len(rows) == 1 else {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
 def _files(source: Path) -> tuple[Path, ...]:

@@ -1,0 +1,98 @@
+"""Writes the float TFLite files of the quantizer's tests. A script, so that pytest itself stays free of TensorFlow."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+FOLDER = Path(sys.argv[1])
+RANDOM = np.random.default_rng(0)
+IMAGE = tf.TensorSpec((None, 16, 16, 3), tf.float32, "image")
+
+
+def normal(*shape: int, fan_in: int = 1) -> np.ndarray:
+    return RANDOM.normal(0, (2 / fan_in) ** 0.5, shape).astype(np.float32)
+
+
+def conv(x, channels: int, size: int = 3):
+    fan_in = size * size * x.shape[-1]
+    return tf.nn.conv2d(x, normal(size, size, x.shape[-1], channels, fan_in=fan_in), 1, "SAME") + normal(channels) * 0.1
+
+
+def depthwise(x):
+    return tf.nn.depthwise_conv2d(x, normal(3, 3, x.shape[-1], 1, fan_in=9), [1, 1, 1, 1], "SAME") + 0.1
+
+
+def hard_swish(x):
+    return x * tf.nn.relu6(x + 3) / 6
+
+
+def padded_max_pool(x):
+    padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=np.finfo(np.float32).min)
+    return tf.nn.max_pool2d(padded, 3, 2, "VALID")
+
+
+def squeeze_excite(x):
+    squeezed = tf.reduce_mean(x, [1, 2], keepdims=True)
+    return x * tf.sigmoid(conv(tf.nn.relu(conv(squeezed, 4, 1)), x.shape[-1], 1))
+
+
+def classify(x):
+    return {"logits": tf.matmul(tf.reduce_mean(x, [1, 2]), normal(x.shape[-1], 10, fan_in=x.shape[-1])) + 0.1}
+
+
+def save(name: str, function, *specs: tf.TensorSpec) -> None:
+    module = tf.Module()
+    module.function = tf.function(function, autograph=False)
+    concrete = module.function.get_concrete_function(*specs)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
+    (FOLDER / f"{name}.tflite").write_bytes(converter.convert())
+
+
+def mixed(image):
+    x = padded_max_pool(tf.nn.relu(conv(image, 8)))
+    x = tf.concat([hard_swish(depthwise(x)), tf.nn.relu(conv(x, 8, 1))], -1)
+    return classify(squeeze_excite(x))
+
+
+def leaky(image):
+    x = tf.nn.leaky_relu(conv(image, 8), 0.1)
+    return classify(tf.nn.elu(conv(tf.atan2(x, tf.ones_like(x)), 8)))
+
+
+def leaky_edges(image):
+    return {"activation": tf.nn.leaky_relu(conv(tf.nn.leaky_relu(image, 0.2), 8), 0.1)}
+
+
+def tokens(ids):
+    table = tf.constant(normal(50, 16))
+    return {"scores": tf.matmul(tf.reduce_mean(tf.gather(table, ids), 1), normal(16, 10, fan_in=16)) + 0.1}
+
+
+def plain(image):
+    return classify(tf.nn.relu(conv(image, 8)))
+
+
+def overflowing(image):
+    weights = normal(3, 3, 3, 8)
+    weights[0, 0, 0, 0] = 7e4
+    return classify(tf.nn.relu(tf.nn.conv2d(image, weights, 1, "SAME")))
+
+
+def dead_channels(image):
+    weights = normal(3, 3, 3, 8, fan_in=27)
+    weights[..., 2] = 0
+    weights[..., 5] = 1e-12
+    bias = np.full(8, 0.5, np.float32)
+    return classify(tf.nn.relu(conv(tf.nn.relu(tf.nn.conv2d(image, weights, 1, "SAME") + bias), 8)))
+
+
+save("mixed", mixed, IMAGE)
+save("leaky", leaky, IMAGE)
+save("leaky_edges", leaky_edges, IMAGE)
+save("tokens", tokens, tf.TensorSpec((None, 6), tf.int32, "ids"))
+save("plain", plain, IMAGE)
+save("fixed_batch", plain, tf.TensorSpec((2, 16, 16, 3), tf.float32, "image"))
+save("overflowing", overflowing, IMAGE)
+save("dead_channels", dead_channels, IMAGE)
