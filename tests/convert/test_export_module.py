@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import nets
@@ -60,22 +63,51 @@ def worst_sqnr_db(module: nn.Module, out: Path, inputs: tuple[InputSpec, ...]) -
     return worst
 
 
+@dataclass(frozen=True)
+class Exported:
+    net: nets.Net
+    outcome: ExportOutcome
+    path: Path
+    weights_before: dict[str, torch.Tensor]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory) -> Callable[[type[nn.Module]], Exported]:
+    """A net of that class and its ONNX file by the newer exporter, made once."""
+
+    @functools.cache
+    def make(kind: type[nn.Module]) -> Exported:
+        net = nets.ready(kind)
+        weights = {name: tensor.clone() for name, tensor in net.module.state_dict().items()}
+        path = tmp_path_factory.mktemp(kind.__name__) / "net.onnx"
+        return Exported(net, export(net.module, path, inputs=net.inputs), path, weights)
+
+    return make
+
+
 @pytest.mark.parametrize("kind", EXPORTABLE, ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("exporter", ["newer", "older"])
-def test_onnx_file_computes_what_pytorch_does_at_batch_1_2_and_5(kind, exporter, tmp_path):
+def test_onnx_file_computes_what_pytorch_does_at_batch_1_2_and_5(kind, exported):
+    made = exported(kind)
+    assert worst_sqnr_db(made.net.module, made.path, made.net.inputs) > 110
+
+
+@pytest.mark.parametrize(
+    "kind", [nets.TinyMobileNet, nets.NestedOutputNet, nets.TokenNet], ids=lambda kind: kind.__name__
+)
+def test_older_exporter_computes_the_same(kind, tmp_path):
     net = nets.ready(kind)
-    outcome = export(net.module, tmp_path / "net.onnx", inputs=net.inputs, exporter=exporter)
-    assert outcome.exporter == exporter
+    outcome = export(net.module, tmp_path / "net.onnx", inputs=net.inputs, exporter="older")
+    assert outcome.exporter == "older"
     assert worst_sqnr_db(net.module, tmp_path / "net.onnx", net.inputs) > 110
 
 
 @pytest.mark.parametrize("kind", EXPORTABLE, ids=lambda kind: kind.__name__)
-def test_signature_says_what_the_file_says_and_the_batch_is_symbolic(kind, tmp_path):
-    net = nets.ready(kind)
-    outcome = export(net.module, tmp_path / "net.onnx", inputs=net.inputs)
+def test_signature_says_what_the_file_says_and_the_batch_is_symbolic(kind, exported):
+    made = exported(kind)
+    outcome = made.outcome
     assert (outcome.exporter, outcome.notes, outcome.refusals) == ("newer", (), ())
-    assert outcome.signature == onnx_signature(tmp_path / "net.onnx")
-    for asked, written in zip(net.inputs, outcome.signature.inputs, strict=True):
+    assert outcome.signature == onnx_signature(made.path)
+    for asked, written in zip(made.net.inputs, outcome.signature.inputs, strict=True):
         assert (written.name, written.dtype, written.shape) == (asked.name, asked.dtype, asked.shape)
     for spec in outcome.signature.outputs:
         assert spec.shape[0] == "N"
@@ -83,16 +115,14 @@ def test_signature_says_what_the_file_says_and_the_batch_is_symbolic(kind, tmp_p
         assert spec.permutation is None
 
 
-def test_dict_keys_name_the_outputs(tmp_path):
-    net = nets.ready(nets.DictOutputNet)
-    outcome = export(net.module, tmp_path / "net.onnx", inputs=net.inputs)
-    assert [spec.name for spec in outcome.signature.outputs] == ["logits", "aux"]
+def test_dict_keys_name_the_outputs(exported):
+    outputs = exported(nets.DictOutputNet).outcome.signature.outputs
+    assert [spec.name for spec in outputs] == ["logits", "aux"]
 
 
-def test_nested_outputs_are_numbered_in_order(tmp_path):
-    net = nets.ready(nets.NestedOutputNet)
-    outcome = export(net.module, tmp_path / "net.onnx", inputs=net.inputs)
-    assert [spec.name for spec in outcome.signature.outputs] == ["output_0", "output_1", "output_2"]
+def test_nested_outputs_are_numbered_in_order(exported):
+    outputs = exported(nets.NestedOutputNet).outcome.signature.outputs
+    assert [spec.name for spec in outputs] == ["output_0", "output_1", "output_2"]
 
 
 @pytest.mark.parametrize("exporter", ["newer", "older"])
@@ -122,10 +152,8 @@ def test_other_axes_are_dynamic_on_request(tmp_path):
         np.testing.assert_allclose(actual, net.module(image).numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_every_operator_keeps_its_pytorch_source_line(tmp_path):
-    net = nets.ready(nets.TinyMobileNet)
-    export(net.module, tmp_path / "net.onnx", inputs=net.inputs)
-    model = onnx.load(tmp_path / "net.onnx")
+def test_every_operator_keeps_its_pytorch_source_line(exported):
+    model = onnx.load(exported(nets.TinyMobileNet).path)
     traces = [
         {entry.key: entry.value for entry in node.metadata_props}.get("pkg.torch.onnx.stack_trace", "")
         for node in model.graph.node
@@ -134,11 +162,10 @@ def test_every_operator_keeps_its_pytorch_source_line(tmp_path):
     assert all("nets.py" in trace for trace in traces)
 
 
-def test_one_file_holds_everything_at_the_asked_opset(tmp_path):
-    net = nets.ready(nets.TinyResNet)
-    export(net.module, tmp_path / "net.onnx", inputs=net.inputs)
-    assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
-    model = onnx.load(tmp_path / "net.onnx", load_external_data=False)
+def test_one_file_holds_everything_at_the_asked_opset(exported):
+    path = exported(nets.TinyResNet).path
+    assert [each.name for each in path.parent.iterdir()] == ["net.onnx"]
+    model = onnx.load(path, load_external_data=False)
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 20)]
     assert all(not tensor.external_data for tensor in model.graph.initializer)
 
@@ -150,12 +177,10 @@ def test_module_left_in_training_mode_is_exported_for_inference(tmp_path):
     assert worst_sqnr_db(net.module.eval(), tmp_path / "net.onnx", net.inputs) > 110
 
 
-def test_export_leaves_the_weights_as_they_were(tmp_path):
-    net = nets.ready(nets.TinyResNet)
-    before = {name: tensor.clone() for name, tensor in net.module.state_dict().items()}
-    export(net.module, tmp_path / "net.onnx", inputs=net.inputs)
-    after = net.module.state_dict()
-    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+def test_export_leaves_the_weights_as_they_were(exported):
+    made = exported(nets.TinyResNet)
+    after = made.net.module.state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in made.weights_before.items())
 
 
 def test_integer_input_without_a_range_is_refused(tmp_path):
