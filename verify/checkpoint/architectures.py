@@ -17,6 +17,7 @@ import torch
 
 from verify.checkpoint.index import LIBRARIES, Architecture, load_index
 from verify.checkpoint.recognise import Recognised
+from verify.checkpoint.torchvision_shim import import_torchvision, make_torchvision_importable
 from verify.errors import ArchitectureUnknown, MissingDependency
 
 _HOW = "write --arch torchvision:NAME, timm:NAME, FILE.py:CLASS or PACKAGE.MODULE:CLASS"
@@ -85,8 +86,6 @@ def library_constructor(architecture: Architecture, options: dict[str, Any]) -> 
 
 def require_library(library: str) -> None:
     """Import torchvision (timm needs it too); raises ``MissingDependency``."""
-    from verify.checkpoint.torchvision_shim import import_torchvision
-
     import_torchvision()
     if importlib.util.find_spec(library) is None:
         raise MissingDependency(
@@ -107,6 +106,7 @@ def _set_input_channels(module: torch.nn.Module, stem: str, channels: int) -> No
 
 def user_constructor(arch: ArchitectureName, arguments: dict[str, Any]) -> Callable[[], torch.nn.Module]:
     """Builds ``FILE.py:CLASS`` or ``PACKAGE.MODULE:CLASS`` (or a function that returns a module)."""
+    make_torchvision_importable()  # the user's module may import it
     module = _import_file(arch) if arch.place.endswith(".py") else _import_module(arch)
     target: Any = module
     for part in arch.name.split("."):
@@ -153,8 +153,6 @@ def _import_file(arch: ArchitectureName) -> ModuleType:
 
 def _import_module(arch: ArchitectureName) -> ModuleType:
     _make_importable(Path.cwd())
-    if importlib.util.find_spec("torchvision") is not None:
-        require_library("torchvision")  # the user's module may import it
     return _imported(arch, lambda: importlib.import_module(arch.place))
 
 

@@ -26,10 +26,15 @@ def parse_input(text: str) -> InputSpec:
         raise _invalid(text, "it has no NAME= in front")
     low, high = _limits(text, limits)
     spec = InputSpec(name, _dims(text, dims), _dtype(text, dtype), low, high)
-    if spec.dtype in _INTEGER_DTYPES and low is None:
+    return _with_range(spec)
+
+
+def _with_range(spec: InputSpec) -> InputSpec:
+    if spec.dtype in _INTEGER_DTYPES and spec.low is None:
+        dims = ",".join(str(size) for size in spec.shape)
         raise InputSpecInvalid(
-            f"input {name} is {spec.dtype} and has no range, so no sample can be drawn for it",
-            fix=f"say what it may hold: --input {name}={dims}:{spec.dtype}:0..9",
+            f"input {spec.name} is {spec.dtype} and has no range, so no sample can be drawn for it",
+            fix=f"say what it may hold: --input {spec.name}={dims}:{spec.dtype}:0..9",
         )
     return spec
 
@@ -43,7 +48,7 @@ def resolve_inputs(
     """
     if not texts:
         if defaults:
-            return defaults
+            return tuple(_with_range(spec) for spec in defaults)
         raise _missing(parameters[: max(required, 1)])
     specs = tuple(parse_input(text) for text in texts)
     names = [spec.name for spec in specs]

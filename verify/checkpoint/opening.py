@@ -20,11 +20,11 @@ from verify.checkpoint.architectures import (
     recognised_maker,
     user_constructor,
 )
-from verify.checkpoint.construction import built_lean
+from verify.checkpoint.construction import built_lean, on_meta
 from verify.checkpoint.index import Architecture
 from verify.checkpoint.input_specs import image_input, resolve_inputs
 from verify.checkpoint.materialise import Materialised, require_finite
-from verify.checkpoint.opened import OpenedModel, forward_parameters, sizes
+from verify.checkpoint.opened import ModuleKind, OpenedModel, forward_parameters, sizes
 from verify.checkpoint.recognise import Recognised, match_named, recognise, recognised_if_known
 from verify.checkpoint.sources import StateDict, WholeModule, read_state_dict
 from verify.errors import ArchitectureUnknown
@@ -49,9 +49,17 @@ class _Choice:
     """The library's entry, for its preprocessing."""
 
 
-@functools.lru_cache(maxsize=1)
 def open_checkpoint(source: ModelSource) -> OpenedModel:
-    """The model that a source means. Cached: export and the reference run of one worker share it."""
+    """The model that a source means. The last one is kept: export and the reference run of one worker share it."""
+    try:
+        state = source.path.stat()
+    except OSError:
+        return _open(source, 0, 0)  # whoever reads the file says what is wrong with it
+    return _open(source, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=1)
+def _open(source: ModelSource, _modified_ns: int, _size: int) -> OpenedModel:
     opened = read_state_dict(source)
     if isinstance(opened, StateDict):
         return _open_state_dict(source, opened)
@@ -61,24 +69,27 @@ def open_checkpoint(source: ModelSource) -> OpenedModel:
 def _open_state_dict(source: ModelSource, state: StateDict) -> OpenedModel:
     choice = _chosen_by_user(source, state) if source.arch else _recognised(source.path, state)
     if choice.recognised is not None:
-        keys: Mapping[str, str] = state.original_keys(choice.recognised.spelling, choice.recognised.keys)
-        module = built_lean(choice.make, keys) if choice.lean else choice.make()
-        notes = choice.recognised.notes + _notes_on_dropped(choice.recognised)
+        found = choice.recognised
+        keys: Mapping[str, str] = state.original_keys(found.spelling, found.keys)
+        module = built_lean(choice.make, keys)
+        shapes = {name: found.spelling[key] for name, key in found.keys.items()}
+        fitting.require_whole(source.path, choice.title, fitting.best_fit(module, [shapes]), partial=False)
+        notes = found.notes + _notes_on_dropped(found)
     else:
-        fit = fitting.best_fit(_shapes_only(choice), list(state.spellings))
+        module = _with_shapes(choice)
+        fit = fitting.best_fit(module, list(state.spellings))
         notes = fitting.require_whole(source.path, choice.title, fit, partial=source.partial)
         keys = state.original_keys(fit.spelling, fit.keys)
-        module = built_lean(choice.make, keys) if choice.lean else choice.make()
+        module = built_lean(choice.make, keys) if choice.lean else module
     loaded = state.materialise(keys)
     fitting.load(module, loaded.tensors)
-    return _finished(source, module, choice, (*state.notes, *notes, *_notes_on_width(loaded)))
+    return _finished(source, module.eval().float(), choice, (*state.notes, *notes, *_notes_on_width(loaded)))
 
 
-def _shapes_only(choice: _Choice) -> torch.nn.Module:
+def _with_shapes(choice: _Choice) -> torch.nn.Module:
+    """The module itself, or one without memory that has its shapes."""
     if not choice.lean:
         return choice.make()
-    from verify.checkpoint.construction import on_meta
-
     try:
         return on_meta(choice.make)
     except RuntimeError:
@@ -91,7 +102,8 @@ def _open_whole(source: ModelSource, whole: WholeModule) -> OpenedModel:
     found = recognised_if_known(source.path, list(whole.spellings))
     if found is not None:
         choice = dataclasses.replace(choice, recognised=found, architecture=found.architecture)
-    opened = _finished(source, whole.module, choice, whole.notes, whole.inputs)
+    module = whole.module.eval().float() if whole.kind is ModuleKind.EAGER else whole.module
+    opened = _finished(source, module, choice, whole.notes, whole.inputs)
     return dataclasses.replace(opened, kind=whole.kind, program=whole.program)
 
 
@@ -149,14 +161,14 @@ def _finished(
     notes: tuple[str, ...],
     known_inputs: tuple[InputSpec, ...] = (),
 ) -> OpenedModel:
-    if not isinstance(module, torch.jit.ScriptModule) and not known_inputs:
-        module = module.eval().float()
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     statistics = [(name, tensor) for name, tensor in module.named_buffers() if ".running_" in f".{name}"]
     require_finite(source.path, [*module.named_parameters(), *statistics])
     defaults, assumed = (known_inputs, ()) if known_inputs else _default_inputs(choice)
     names, required = forward_parameters(module)
+    if known_inputs:
+        names, required = tuple(spec.name for spec in known_inputs), len(known_inputs)
     inputs = resolve_inputs(source.inputs, names, required, defaults)
     parameter_count, weight_bytes = sizes(module)
     classifier = choice.architecture is not None and choice.architecture.task in _CLASSIFIER_TASKS

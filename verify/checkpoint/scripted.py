@@ -17,6 +17,7 @@ from verify.checkpoint import danger
 from verify.checkpoint.contents import Contents
 from verify.checkpoint.opened import ModuleKind
 from verify.checkpoint.sources import WholeModule
+from verify.checkpoint.torchvision_shim import make_torchvision_importable
 from verify.checkpoint.weights import scripted_weights, spellings
 from verify.errors import CheckpointUnreadable, UnsafeCheckpoint
 from verify.model import ModelSource
@@ -43,7 +44,7 @@ def open_scripted(source: ModelSource, contents: Contents) -> WholeModule:
                 f"{danger.listed(reasons)}. Nothing of it was run",
                 fix="if you trust where it comes from, add --trust-pickle; better, give the state_dict and --arch",
             )
-    _import_operators()
+    make_torchvision_importable()  # detection nets call its operators by name
     try:
         module = torch.jit.load(str(source.path), map_location="cpu")  # type: ignore[no-untyped-call]
     except RuntimeError as error:
@@ -85,13 +86,3 @@ def _code(path: Path) -> Mapping[str, str]:
         if sum(info.file_size for info in code) > _LARGEST_CODE_BYTES:
             raise CheckpointUnreadable(f"{path} holds more code than any model", fix="give a state_dict and --arch")
         return {info.filename: archive.read(info).decode("utf-8", "replace") for info in code}
-
-
-def _import_operators() -> None:
-    """Detection nets call torchvision's operators by name: have them declared."""
-    import importlib.util
-
-    if importlib.util.find_spec("torchvision") is not None:
-        from verify.checkpoint.torchvision_shim import import_torchvision
-
-        import_torchvision()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from verify.checkpoint.contents import Container, Contents
 from verify.checkpoint.materialise import Materialised, from_contents, from_safetensors
 from verify.checkpoint.opened import ModuleKind
 from verify.checkpoint.sniff import read_contents
+from verify.checkpoint.torchvision_shim import make_torchvision_importable
 from verify.checkpoint.weights import FoundWeights, find_weights, holds_pickled_module, is_ema, spellings
 from verify.errors import CheckpointUnreadable, UnsafeCheckpoint
 from verify.model import ModelSource
@@ -151,10 +151,7 @@ def _from_safetensors(path: Path) -> StateDict:
 
 def load_trusted(source: ModelSource) -> WholeModule:
     """Unpickle a whole module, running whatever code the file names. Only for ``--trust-pickle``."""
-    if importlib.util.find_spec("torchvision") is not None:
-        from verify.checkpoint.torchvision_shim import import_torchvision
-
-        import_torchvision()
+    make_torchvision_importable()
     try:
         loaded = torch.load(source.path, map_location="cpu", weights_only=False)  # the user vouches for it
     except (ImportError, AttributeError) as error:

@@ -25,23 +25,30 @@ _SCHEMAS = (
 )
 
 
-@functools.cache
 def import_torchvision() -> ModuleType:
     """``torchvision`` with all its architectures, whether its compiled operators load or not."""
-    import torch
-
-    spec = importlib.util.find_spec("torchvision")
-    if spec is None or not spec.submodule_search_locations:
+    if not make_torchvision_importable():
         raise MissingDependency(
             "torchvision is needed for this architecture and is not installed", fix="pip install torchvision"
         )
-    _load_compiled_operators(Path(spec.submodule_search_locations[0]))
-    if not hasattr(torch.ops.torchvision, "nms"):
-        _declare_missing_operators()
     import torchvision
 
     module: ModuleType = torchvision
     return module
+
+
+@functools.cache
+def make_torchvision_importable() -> bool:
+    """Have the operators there, without importing torchvision: other code may. False if it is not installed."""
+    import torch
+
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or not spec.submodule_search_locations:
+        return False
+    _load_compiled_operators(Path(spec.submodule_search_locations[0]))
+    if not hasattr(torch.ops.torchvision, "nms"):
+        _declare_missing_operators()
+    return True
 
 
 def _load_compiled_operators(folder: Path) -> None:

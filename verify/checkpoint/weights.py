@@ -109,7 +109,9 @@ def _state_dicts(node: object, path: tuple[str, ...], depth: int) -> Iterator[Fo
             tensors[key] = tensor
         else:
             others.append(str(key) if isinstance(key, (str, int)) else "?")
-    if tensors and any("." in key or key in ("weight", "bias") for key in tensors):
+    expected_here = not path or path[-1] in _WEIGHT_KEYS
+    named_like_layers = any("." in key or key in ("weight", "bias") for key in tensors)
+    if tensors and (named_like_layers or (expected_here and not others)):
         yield FoundWeights(tensors, ".".join(path), tuple(others))
         return
     for key, value in node.items():

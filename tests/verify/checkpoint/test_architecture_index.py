@@ -19,7 +19,6 @@ SAMPLED = {
         "mnasnet0_5",
         "vit_b_32",
         "fcn_resnet50",
-        "ssdlite320_mobilenet_v3_large",
     ],
     "timm": ["resnet18", "resnet26d", "mobilenetv3_small_050", "convnext_atto"],
 }

@@ -474,6 +474,40 @@ def test_model_is_opened_once_for_the_same_source(net_file: Path, tmp_path: Path
     assert open_model(asked) is open_model(asked)
 
 
+def test_a_file_that_changed_is_opened_again(net_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.pth"
+    torch.save(make_net(net_file).state_dict(), path)
+    first = open_model(source(path, net_file))
+    torch.save(make_net(net_file).double().state_dict(), path)
+    assert open_model(source(path, net_file)) is not first
+
+
+def test_parameters_without_dots_in_their_names_are_weights(tmp_path: Path) -> None:
+    (tmp_path / "scale.py").write_text(
+        "import torch\n"
+        "class Scale(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.factor = torch.nn.Parameter(torch.ones(3))\n"
+        "    def forward(self, x): return x * self.factor\n"
+    )
+    torch.save({"factor": torch.full((3,), 2.0)}, tmp_path / "m.pth")
+    opened = open_model(ModelSource(tmp_path / "m.pth", arch=f"{tmp_path}/scale.py:Scale", inputs=("x=N,3",)))
+    assert torch.equal(opened.module(torch.ones(1, 3)), torch.full((1, 3), 2.0))
+
+
+def test_exported_program_with_integer_input_asks_for_its_range(tmp_path: Path) -> None:
+    net = torch.nn.Embedding(10, 4)
+    batch = {"input": {0: torch.export.Dim("batch")}}
+    program = torch.export.export(net, (torch.zeros(2, 5, dtype=torch.int64),), dynamic_shapes=batch)
+    torch.export.save(program, tmp_path / "m.pt2")
+    with pytest.raises(InputSpecInvalid) as raised:
+        open_model(ModelSource(tmp_path / "m.pt2"))
+    assert raised.value.fix == "say what it may hold: --input input=N,5:int64:0..9"
+    opened = open_model(ModelSource(tmp_path / "m.pt2", inputs=("input=N,5:int64:0..9",)))
+    assert opened.description.inputs == (InputSpec("input", ("N", 5), "int64", 0, 9),)
+
+
 def test_forward_parameter_names_are_those_of_the_net(net_file: Path) -> None:
     assert forward_parameter_names(make_net(net_file)) == ("picture", "scale")
 
