@@ -20,7 +20,20 @@ UNIT_ROUNDOFF = 2.0**-24
 """Of float32: the largest relative error of one rounding to nearest."""
 
 FLOAT_MARGIN = 16.0
-"""How many noise floors a float edge may be off, RMS and largest error alike (24 dB)."""
+"""How many noise floors a float edge may be off, RMS and largest error alike (24 dB).
+
+Two independent float32 implementations differ by the root of the sum of their squared errors: 1.4 floors when they are
+equally good. One that adds n terms in one chain, where PyTorch keeps 16 to 64 partial sums, is up to the root of that
+number worse: 4 to 8. Measured on ResNet18, MobileNetV2 and V3, SqueezeNet, AlexNet, EfficientNet-B0, VGG16,
+ShuffleNetV2, MNASNet and RegNetY (8 photo crops, batches 1, 2, 5; RMS and largest error in floors):
+
+    onnxruntime    0.9 to 1.6    1.0 to 1.9
+    SavedModel     1.3 to 1.9    1.1 to 2.4
+    LiteRT         1.3 to 5.8    1.3 to 6.9   (the largest on AlexNet: dense layers of 9216 inputs)
+
+The smallest real fault tried on ResNet18 lies far outside: one convolution's weights rounded to float16 is 171 floors
+(77 dB), a batch-norm epsilon of 2e-5 for 1e-5 is 391 (70 dB).
+"""
 
 ROUNDINGS_WITHOUT_REFERENCE = 1024
 """Where no float64 model can be run, the floor is a random walk of so many roundings: 32 · 2^-24 of the output's RMS.
