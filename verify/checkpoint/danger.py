@@ -12,6 +12,7 @@ from verify.checkpoint.contents import Contents
 from verify.errors import UnsafeCheckpoint
 
 _SHOWN_NAMES = 12
+_LONGEST_NAME = 160
 
 _HOSTILE_MODULES = frozenset(
     {
@@ -88,10 +89,15 @@ def pickled_module_error(contents: Contents) -> UnsafeCheckpoint:
 
 
 def listed(names: tuple[str, ...]) -> str:
-    """The first names, and how many more there are."""
-    shown = ", ".join(names[:_SHOWN_NAMES])
+    """The first names, and how many more there are; nothing that a terminal would obey."""
+    shown = ", ".join(printable(name) for name in names[:_SHOWN_NAMES])
     rest = len(names) - _SHOWN_NAMES
     return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def printable(text: str) -> str:
+    """Text from a file, fit for a terminal: no control characters, and not endless."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:_LONGEST_NAME])
 
 
 def resave_command(path: Path) -> str:

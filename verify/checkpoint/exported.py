@@ -7,7 +7,6 @@ import pickle
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, NoReturn
-from unittest import mock
 
 import torch
 
@@ -67,12 +66,19 @@ def _no_pickle() -> Iterator[None]:
         return trusting(file, map_location="cpu", weights_only=True)
 
     refusing = SimpleNamespace(**{**vars(pickle), "loads": refuse, "load": refuse, "Unpickler": refuse})
-    with (
-        mock.patch.object(torch, "load", tensors_only),
-        mock.patch.object(_package, "pickle", refusing),
-        mock.patch.object(torch._C, "_pickle_load_obj", refuse),
-    ):
+    replacements: tuple[tuple[Any, str, Any], ...] = (
+        (torch, "load", tensors_only),
+        (_package, "pickle", refusing),
+        (torch._C, "_pickle_load_obj", refuse),
+    )
+    originals = [getattr(owner, name) for owner, name, _ in replacements]
+    for owner, name, replacement in replacements:
+        setattr(owner, name, replacement)
+    try:
         yield
+    finally:
+        for (owner, name, _), original in zip(replacements, originals, strict=True):
+            setattr(owner, name, original)
 
 
 def _inputs(program: torch.export.ExportedProgram) -> tuple[tuple[InputSpec, ...], tuple[str, ...]]:

@@ -40,7 +40,8 @@ _FREE_TEXT_KEYS = frozenset(
 _EXPRESSION_KEYS = frozenset({"expr_str", "guards_code"})
 _TREE_KEYS = frozenset({"in_spec", "out_spec"})
 _TARGET = re.compile(
-    r"torch\.ops\.(aten|prims|prim|torchvision)\.\w+(\.\w+)?|torch\.ops\.higher_order\.(cond|wrap_with_set_grad_enabled)"
+    r"torch\.ops\.(aten|prims|prim)\.\w+(\.\w+)?|torch\.ops\.torchvision\.(nms|roi_align|deform_conv2d)(\.\w+)?"
+    r"|torch\.ops\.higher_order\.(cond|wrap_with_set_grad_enabled)"
     r"|torch\.sym_(int|float|ite|max|min|not|sqrt|sum)|math\.(ceil|floor|sqrt|trunc)"
     r"|_operator\.(add|sub|mul|floordiv|truediv|mod|pow|neg|getitem|lt|le|gt|ge|eq|ne|and_|or_|not_)"
 )

@@ -29,7 +29,7 @@ _SUSPICIOUS_CODE = (
     (re.compile(r"\b(__torch__\.torch\.classes\.[\w.]+)"), "the custom class {0}"),
 )
 _INERT_NAMES = re.compile(
-    r"^(__torch__\.|torch\.jit\._pickle\.(build|restore_type)|torch\.\w+Storage$|torch\.[a-z]+\d*$)"
+    r"^(__torch__\.(?!torch\.classes)|torch\.jit\._pickle\.(build|restore_type)|torch\.\w+Storage$|torch\.[a-z]+\d*$)"
 )
 _LARGEST_CODE_BYTES = 64 * 2**20
 

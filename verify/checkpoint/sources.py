@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,12 +97,13 @@ def _from_pickle(source: ModelSource, contents: Contents) -> StateDict | WholeMo
 
 def _what_is_there(root: object) -> str:
     if isinstance(root, dict):
-        keys = ", ".join(str(key) for key in list(root)[:_SHOWN] if isinstance(key, (str, int)))
+        keys = ", ".join(danger.printable(str(key)) for key in list(root)[:_SHOWN] if isinstance(key, (str, int)))
         return f"it is a dict with {len(root)} entries ({keys or 'nothing'}), none of them tensors with names"
     return f"it is a {type(root).__name__}"
 
 
 def _state_dict(contents: Contents, found: FoundWeights) -> StateDict:
+    _require_printable(contents.path, found.tensors)
     ways = list(spellings(found.tensors))
     originals = tuple({_spelled(key, taken): key for key in found.tensors} for taken, _ in ways)
     notes = list(_notes_on_place(contents, found))
@@ -114,6 +115,16 @@ def _state_dict(contents: Contents, found: FoundWeights) -> StateDict:
     )
 
 
+def _require_printable(path: Path, names: Iterable[str]) -> None:
+    """Names of tensors end up in errors and reports: none may hold what a terminal would obey."""
+    bad = next((name for name in names if not name.isprintable()), None)
+    if bad is not None:
+        raise CheckpointUnreadable(
+            f"{path} has a tensor whose name holds control characters: {danger.printable(bad)}",
+            fix="save it with the names that torch.nn.Module.state_dict gives",
+        )
+
+
 def _spelled(key: str, taken: str) -> str:
     return key.replace("_orig_mod.", "").removeprefix(taken)
 
@@ -121,7 +132,7 @@ def _spelled(key: str, taken: str) -> str:
 def _notes_on_place(contents: Contents, found: FoundWeights) -> list[str]:
     notes = []
     if found.where:
-        notes.append(f"the weights are the checkpoint's {found.where!r}")
+        notes.append(f"the weights are the checkpoint's {danger.printable(found.where)!r}")
     if contents.container in (Container.LEGACY, Container.LEGACY_TAR, Container.PICKLE):
         notes.append(f"the file is a {contents.container}")
     if contents.pickle.called:
@@ -144,6 +155,7 @@ def _from_safetensors(path: Path) -> StateDict:
         ) from error
     if not shapes:
         raise CheckpointUnreadable(f"{path} is a safetensors file without tensors", fix="save the model again")
+    _require_printable(path, shapes)
     ways = list(spellings(shapes))
     originals = tuple({_spelled(key, taken): key for key in shapes} for taken, _ in ways)
     return StateDict(tuple(way for _, way in ways), originals, lambda keys: from_safetensors(path, keys))

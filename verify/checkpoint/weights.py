@@ -81,7 +81,7 @@ class FoundWeights:
 
 def find_weights(root: object, *, prefer_ema: bool = False) -> FoundWeights | None:
     """The state_dict in ``root``; ``None`` if there is none. An EMA copy comes first if preferred, else last."""
-    candidates = list(_state_dicts(root, (), 0))
+    candidates = list(_state_dicts(root, (), set()))
     if not candidates:
         return None
     return min(candidates, key=lambda found: _rank(found, prefer_ema))
@@ -98,9 +98,10 @@ def _rank(found: FoundWeights, prefer_ema: bool) -> tuple[bool, int, int]:
     return (is_ema(found.where) != prefer_ema, known if found.where else -1, -len(found.tensors))
 
 
-def _state_dicts(node: object, path: tuple[str, ...], depth: int) -> Iterator[FoundWeights]:
-    if not isinstance(node, dict) or depth > _DEEPEST:
+def _state_dicts(node: object, path: tuple[str, ...], seen: set[int]) -> Iterator[FoundWeights]:
+    if not isinstance(node, dict) or len(path) > _DEEPEST or id(node) in seen:
         return
+    seen.add(id(node))
     tensors: dict[str, StoredTensor] = {}
     others: list[str] = []
     for key, value in node.items():
@@ -116,7 +117,7 @@ def _state_dicts(node: object, path: tuple[str, ...], depth: int) -> Iterator[Fo
         return
     for key, value in node.items():
         if isinstance(key, str) and not any(word in key.lower() for word in _NEVER_WEIGHTS):
-            yield from _state_dicts(value, (*path, key), depth + 1)
+            yield from _state_dicts(value, (*path, key), seen)
 
 
 def scripted_weights(root: object) -> Mapping[str, StoredTensor]:

@@ -14,6 +14,9 @@ from verify.checkpoint.tensors import TORCH_REBUILDERS, storage_from_persistent_
 from verify.errors import CheckpointUnreadable
 
 _LOCAL_HEADER_BYTES = 30
+_END_RECORD = struct.Struct("<4s4s4sIIH")
+_ZIP64_LOCATOR = struct.Struct("<4sIQI")
+_ZIP64_RECORD = struct.Struct("<4s36xQQ")
 _LARGEST_PICKLE_BYTES = 512 * 2**20
 
 REBUILDERS = {**TORCH_REBUILDERS, **NUMPY_REBUILDERS}
@@ -55,12 +58,37 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Contents:
 def _members(path: Path, archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:
     """Members by name. Two of one name would let two readers see two different files."""
     members = {info.filename: info for info in archive.infolist()}
+    if any(info.filename != info.orig_filename for info in archive.infolist()) or not _has_plain_directory(
+        path, archive
+    ):
+        raise CheckpointUnreadable(
+            f"{path} is a zip archive that two readers could read as two different files; torch.save never writes that",
+            fix="get the file from its source again",
+        )
     if len({name.casefold() for name in members}) != len(archive.infolist()):
         raise CheckpointUnreadable(
             f"{path} holds two members of the same name; torch.save never writes that",
             fix="get the file from its source again",
         )
     return members
+
+
+def _has_plain_directory(path: Path, archive: zipfile.ZipFile) -> bool:
+    """Whether the directory ends the file and lies where its record says, so that no reader has to search or guess."""
+    with path.open("rb") as file:
+        file.seek(-_END_RECORD.size, 2)
+        end = file.tell()
+        signature, _disks, _count, size, offset, comment = _END_RECORD.unpack(file.read(_END_RECORD.size))
+        if signature != b"PK\x05\x06" or comment:
+            return False
+        if 0xFFFFFFFF in (size, offset):
+            file.seek(end - _ZIP64_LOCATOR.size)
+            locator, _disk, where, _disks = _ZIP64_LOCATOR.unpack(file.read(_ZIP64_LOCATOR.size))
+            file.seek(where)
+            record, size, offset = _ZIP64_RECORD.unpack(file.read(_ZIP64_RECORD.size))
+            if locator != b"PK\x06\x07" or record != b"PK\x06\x06" or offset + size != where:
+                return False
+        return bool(archive.start_dir == offset)
 
 
 def _container(path: Path, folder: str, members: Mapping[str, zipfile.ZipInfo]) -> Container:

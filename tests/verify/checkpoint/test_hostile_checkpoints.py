@@ -158,3 +158,38 @@ def test_a_deeply_nested_key_does_not_overflow_the_stack() -> None:
 
 def test_good_weights_are_used_in_these_tests() -> None:
     assert set(weights()) == {"weight", "bias"}
+
+
+def test_names_in_errors_cannot_drive_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "m.pth").write_bytes(b"\x80\x02cos\n\x1b[2Jsystem\n)R.")
+    with pytest.raises(UnsafeCheckpoint) as raised:
+        open_model(ModelSource(tmp_path / "m.pth"))
+    assert "\x1b" not in raised.value.what
+    torch.save({"state_dict": {"\x1b[2Jlayer.weight": torch.zeros(1)}}, tmp_path / "n.pth")
+    with pytest.raises(InputError, match="holds control characters") as unreadable:
+        open_model(ModelSource(tmp_path / "n.pth"))
+    assert "\x1b" not in unreadable.value.what
+
+
+def test_a_dict_that_holds_itself_a_thousand_times_is_searched_once(tmp_path: Path) -> None:
+    root: dict[str, object] = {}
+    root.update({f"key{index}": root for index in range(1000)})
+    torch.save(root, tmp_path / "m.pth")
+    with pytest.raises(InputError, match="holds no weights"):
+        open_model(ModelSource(tmp_path / "m.pth"))
+
+
+@pytest.mark.parametrize("change", ["comment", "appended", "prepended archive", "shifted directory"])
+def test_a_zip_that_two_readers_could_read_differently_is_refused(change: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.pth"
+    torch.save(weights(), path)
+    data = path.read_bytes()
+    changed = {
+        "comment": data[:-2] + b"\x04\x00evil",
+        "appended": data + data[-22:-2] + b"\x00\x00",
+        "prepended archive": data + data,
+        "shifted directory": data[:4] + bytes(8) + data[4:],
+    }
+    path.write_bytes(changed[change])
+    with pytest.raises(InputError):
+        open_model(ModelSource(path))
