@@ -25,7 +25,7 @@ FLOAT_MARGIN = 16.0
 Two independent float32 implementations differ by the root of the sum of their squared errors: 1.4 floors when they are
 equally good. One that adds n terms in one chain, where PyTorch keeps 16 to 64 partial sums, is up to the root of that
 number worse: 4 to 8. Measured on ResNet18, MobileNetV2 and V3, SqueezeNet, AlexNet, EfficientNet-B0, VGG16,
-ShuffleNetV2, MNASNet and RegNetY (8 photo crops, batches 1, 2, 5; RMS and largest error in floors):
+ShuffleNetV2, MNASNet, RegNetY and ResNet50 (8 photo crops, batches 1, 2, 5; RMS and largest error in floors):
 
     onnxruntime    0.9 to 1.6    1.0 to 1.9
     SavedModel     1.3 to 1.9    1.1 to 2.4
