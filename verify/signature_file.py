@@ -6,13 +6,12 @@ One file a folder, ``{file name: {format, sha256, signature}}``. A SavedModel is
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from verify.artifact import Artifact, Format, sha256_of
+from verify.atomic import write_text
 from verify.errors import InputError
 from verify.signature import Signature
 
@@ -35,7 +34,7 @@ def write_signatures(folder: Path, artifacts: tuple[Artifact, ...]) -> Path:
     declared = {each.path.name: Declared(each.format, each.sha256, each.signature) for each in artifacts}
     text = json.dumps(to_jsonable(declared, dict[str, Declared]), indent=2, ensure_ascii=False) + "\n"
     target = folder / FILE_NAME
-    _write_atomically(target, text)
+    write_text(target, text)
     return target
 
 
@@ -74,17 +73,3 @@ def declared_artifact(path: Path) -> Artifact | None:
             fix="make the model again, or delete the signature file and name layouts with --layout",
         )
     return Artifact(path, declared.format, declared.signature, actual)
-
-
-def _write_atomically(target: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
