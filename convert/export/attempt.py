@@ -5,7 +5,7 @@ from __future__ import annotations
 _LONGEST_REASON = 300
 
 
-class AttemptFailed(Exception):  # noqa: N818 - it names what happened, as the project's other errors do
+class AttemptFailed(Exception):
     """An exporter could not write the model. ``source_line`` is where in the user's code, when that is known."""
 
     def __init__(self, reason: str, source_line: str | None = None, *, data_dependent: bool = False) -> None:

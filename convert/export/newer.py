@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.export import Dim, ExportedProgram
 
+from convert.export import onnx_file
 from convert.export.attempt import AttemptFailed, first_line
 from convert.export.check import check_graph, fixed_outputs
 from convert.export.examples import example_inputs
@@ -28,8 +29,8 @@ DATA_DEPENDENT = "the model branches on the values in its data"
 def write_onnx(module: torch.nn.Module | ExportedProgram, plan: ExportPlan) -> Written:
     """Write ``plan.out``; raises :class:`AttemptFailed`."""
     translated = _translated(module, plan)
-    signature = check_graph(_without_weights(translated, plan), plan)
-    translated.save(plan.out, external_data=False)
+    signature = check_graph(onnx_file.graph_only(translated, plan.out), plan)
+    onnx_file.save(translated, plan.out)
     return Written(signature, fixed_outputs(signature))
 
 
@@ -95,18 +96,6 @@ def translate(program: RecordedProgram, plan: ExportPlan) -> torch.onnx.ONNXProg
         raise AttemptFailed(_root_cause(error), _line_of_failing_node(program, error)) from error
     assert translated is not None
     return translated
-
-
-def _without_weights(translated: torch.onnx.ONNXProgram, plan: ExportPlan) -> Any:
-    """The graph alone, its weights listed as inputs: small, whatever the model's size."""
-    import onnx
-
-    skeleton = plan.out.with_name(f".{plan.out.name}.skeleton")
-    try:
-        translated.save(skeleton, include_initializers=False, keep_initializers_as_inputs=True, external_data=False)
-        return onnx.load(str(skeleton))
-    finally:
-        skeleton.unlink(missing_ok=True)
 
 
 def inputs_of_fixed_batch(program: ExportedProgram) -> tuple[str, ...]:
