@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import gzip
 import hashlib
+import importlib.util
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -159,6 +160,13 @@ class Index:
 def index_path(library: str) -> Path:
     """Where a library's index is shipped."""
     return _FOLDER / f"{library}.json.gz"
+
+
+def available_libraries() -> tuple[str, ...]:
+    """Libraries whose architectures can be built here."""
+    return tuple(
+        name for name in LIBRARIES if importlib.util.find_spec(name) is not None and index_path(name).is_file()
+    )
 
 
 @functools.cache

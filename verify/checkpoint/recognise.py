@@ -8,29 +8,18 @@ torchvision's. Architectures of one library that share every tensor are told apa
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from verify.artifact import sha256_of
-from verify.checkpoint.index import (
-    LIBRARIES,
-    Architecture,
-    Index,
-    Published,
-    expected_shape,
-    fits,
-    index_path,
-    load_index,
-)
+from verify.checkpoint.index import Architecture, Index, Published, available_libraries, fits, load_index
 from verify.checkpoint.legacy_keys import current_spellings
+from verify.checkpoint.unrecognised import first_titles, nothing_fits, several_fit
 from verify.errors import ArchitectureUnknown
 
 Shape = tuple[int, ...]
-_SHOWN_CANDIDATES = 3
-_SHOWN_NAMES = 8
 
 
 @dataclass(frozen=True)
@@ -47,15 +36,6 @@ class Recognised:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """An architecture that does not fit, and where it first fails."""
-
-    architecture: Architecture
-    agreeing: int
-    first_disagreements: tuple[str, ...]
-
-
 def recognise(path: Path, spellings: list[Mapping[str, Shape]]) -> Recognised:
     """The architecture of a state_dict, given as shapes by name in each of its possible spellings.
 
@@ -63,17 +43,33 @@ def recognise(path: Path, spellings: list[Mapping[str, Shape]]) -> Recognised:
     """
     matches = _first_matches(spellings)
     if not matches:
-        raise _nothing_fits(path, spellings)
-    return _the_one(path, matches)
+        raise nothing_fits(path, spellings[-1])
+    return _beside_twins(path, _the_one(path, matches))
 
 
 def recognised_if_known(path: Path, spellings: list[Mapping[str, Shape]]) -> Recognised | None:
     """The same for a model that runs without being recognised: ``None`` instead of an error."""
     matches = _first_matches(spellings)
     try:
-        return _the_one(path, matches) if matches else None
+        return _beside_twins(path, _the_one(path, matches)) if matches else None
     except ArchitectureUnknown:
         return None
+
+
+def _beside_twins(path: Path, match: Recognised) -> Recognised:
+    """The match, unless the file is named after another architecture of timm's with the same tensors (ResNetBlur)."""
+    if match.architecture.library == "timm" or "timm" not in available_libraries():
+        return match
+    own = match.architecture.name
+    twins = [twin for twin in _matches(load_index("timm"), match.spelling) if twin.architecture.name != own]
+    named = [twin for twin in twins if _names_it(path, twin.architecture) and len(twin.architecture.name) > len(own)]
+    if named:
+        return _the_one(path, [match, *named])
+    if not twins:
+        return match
+    titles = first_titles([twin.architecture.title for twin in twins])
+    note = f"{titles} have the same tensors and may compute something else: if it is one of them, name it with --arch"
+    return dataclasses.replace(match, notes=(*match.notes, note))
 
 
 def _first_matches(spellings: list[Mapping[str, Shape]]) -> list[Recognised]:
@@ -108,13 +104,6 @@ def classes_in(architecture: Architecture, spellings: list[Mapping[str, Shape]])
             if fitting and classes is not None:
                 return classes
     return None
-
-
-def available_libraries() -> tuple[str, ...]:
-    """Libraries whose architectures can be built here."""
-    return tuple(
-        name for name in LIBRARIES if importlib.util.find_spec(name) is not None and index_path(name).is_file()
-    )
 
 
 def _matches(index: Index, shapes: Mapping[str, Shape]) -> Iterator[Recognised]:
@@ -163,7 +152,7 @@ def _the_one(path: Path, matches: list[Recognised]) -> Recognised:
     published = [(match, entry) for match in matches for entry in match.architecture.published]
     for match, entry in published:
         if entry.sha256_prefix and entry.sha256_prefix in path.name and sha256_of(path).startswith(entry.sha256_prefix):
-            return _with(match, entry, f"the file is torchvision's published {entry.file_name}, by its SHA-256")
+            return _with(match, entry, f"the file is the published {entry.file_name}, by its SHA-256")
     if len(matches) == 1:
         return matches[0]
     named = [match for match in matches if _names_it(path, match.architecture)]
@@ -174,7 +163,7 @@ def _the_one(path: Path, matches: list[Recognised]) -> Recognised:
         return _with(
             named[0], None, f"{others} have the same tensors; the file's name says {named[0].architecture.name}"
         )
-    raise _several_fit(path, matches)
+    raise several_fit(path, [match.architecture.title for match in matches])
 
 
 def _with(match: Recognised, published: Published | None, note: str) -> Recognised:
@@ -187,83 +176,3 @@ def _names_it(path: Path, architecture: Architecture) -> bool:
         return True
     stem = re.sub(r"[^a-z0-9]+", "_", path.stem.lower())
     return re.search(rf"(^|_){re.escape(architecture.name.lower())}(_|$)", stem) is not None
-
-
-def _several_fit(path: Path, matches: list[Recognised]) -> ArchitectureUnknown:
-    titles = [match.architecture.title for match in matches]
-    shown = ", ".join(titles[:_SHOWN_NAMES]) + (
-        f" and {len(titles) - _SHOWN_NAMES} more" if len(titles) > _SHOWN_NAMES else ""
-    )
-    return ArchitectureUnknown(
-        f"{path} fits {len(titles)} architectures that have the same tensors and differ in what they compute: {shown}",
-        fix=f"say which with --arch {titles[0]} (or another of them), or name the file after it",
-    )
-
-
-def _nothing_fits(path: Path, spellings: list[Mapping[str, Shape]]) -> ArchitectureUnknown:
-    shapes = spellings[-1]
-    candidates = closest(shapes)
-    what = f"no architecture of {' or '.join(available_libraries())} has the {len(shapes)} tensors of {path}"
-    own = "your own class with --arch FILE.py:CLASS"
-    if not candidates:
-        first = ", ".join(list(shapes)[:_SHOWN_CANDIDATES])
-        return ArchitectureUnknown(
-            f"{what}; none comes close (its first tensors are {first})",
-            fix=f"give {own}, and --arch-args NAME=VALUE for what its constructor takes",
-        )
-    lines = tuple(
-        f"{c.architecture.title}: {c.agreeing} of {len(shapes)} tensors agree; {'; '.join(c.first_disagreements)}"
-        for c in candidates
-    )
-    return ArchitectureUnknown(
-        f"{what}; the closest are",
-        fix=f"if it is one of these, add --arch {candidates[0].architecture.title} (--partial leaves out what does not "
-        f"fit); if its layers were changed, give {own}",
-        context=lines,
-    )
-
-
-def closest(shapes: Mapping[str, Shape], limit: int = _SHOWN_CANDIDATES) -> list[Candidate]:
-    """Architectures that share most tensors with a state_dict, best first; under a tenth does not count."""
-    best_keys = list(current_spellings(shapes))[-1]
-    found: list[tuple[float, int, Architecture, Index]] = []
-    for library in available_libraries():
-        index = load_index(library)
-        for architecture in index:
-            expected = index.shapes_of(architecture)
-            agreeing = sum(1 for n, key in best_keys.items() if n in expected and fits(expected[n], shapes[key])[0])
-            share = agreeing / max(len(expected), len(best_keys))
-            if share >= 0.1:
-                found.append((share, agreeing, architecture, index))
-    found.sort(key=lambda item: -item[0])
-    return [
-        Candidate(architecture, agreeing, _disagreements(index.shapes_of(architecture), shapes, best_keys))
-        for _share, agreeing, architecture, index in _one_a_model(found)[:limit]
-    ]
-
-
-def _one_a_model(
-    found: list[tuple[float, int, Architecture, Index]],
-) -> list[tuple[float, int, Architecture, Index]]:
-    seen: dict[str, tuple[float, int, Architecture, Index]] = {}
-    for item in found:
-        seen.setdefault(item[2].title, item)
-    return list(seen.values())
-
-
-def _disagreements(
-    expected: Mapping[str, str], shapes: Mapping[str, Shape], keys: Mapping[str, str]
-) -> tuple[str, ...]:
-    """The first tensor of wrong shape, the first missing and the first unexpected one, as far as there are any."""
-    misshaped = [n for n in expected if n in keys and not fits(expected[n], shapes[keys[n]])[0]]
-    missing = [n for n in expected if n not in keys]
-    unexpected = [key for n, key in keys.items() if n not in expected]
-    lines: list[str] = []
-    if misshaped:
-        first = misshaped[0]
-        lines.append(f"{first} is {shapes[keys[first]]}, expected {expected_shape(expected[first])}")
-    if missing:
-        lines.append(f"{len(missing)} missing, first {missing[0]}")
-    if unexpected:
-        lines.append(f"{len(unexpected)} unexpected, first {unexpected[0]}")
-    return tuple(lines)
