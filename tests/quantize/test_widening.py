@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quantize.jobs import make_int8
+from quantize.recipe import IoType
+from verify.runners.tflite_file import tflite_signature
+
+
+@pytest.fixture
+def calibrated_on(float_models, worker, tmp_path):
+    def make(images: np.ndarray):
+        np.savez(tmp_path / "samples.npz", image=images)
+        source = float_models / "mixed.tflite"
+        return worker.run(
+            make_int8,
+            model=source,
+            out=tmp_path / "int8.tflite",
+            calibration=tmp_path / "samples.npz",
+            signature=tflite_signature(source, {}),
+            io=IoType.INT8,
+            max_samples=128,
+        ).value
+
+    return make
+
+
+def images(count: int, scale: float = 1.0) -> np.ndarray:
+    return (scale * np.random.default_rng(5).normal(size=(count, 16, 16, 3))).astype(np.float32)
+
+
+def test_one_outlier_among_many_samples_does_not_set_the_ranges(calibrated_on):
+    samples = images(40)
+    samples[20] *= 30
+    assert calibrated_on(samples).recipe.calibration.widened_by == 0
+
+
+def test_samples_of_changing_brightness_get_ranges_that_hold_them_all(calibrated_on):
+    samples = images(40)
+    samples[20:] *= 3
+    recipe = calibrated_on(samples).recipe
+    assert recipe.calibration.widened_by == 1
+    image = next(each for each in recipe.calibration.ranges if "image" in each.tensor)
+    assert (image.low, image.high) == (samples.min(), samples.max())
+
+
+def test_the_choice_and_its_figures_are_in_the_notes(calibrated_on):
+    notes = calibrated_on(images(24)).notes
+    assert notes[0] == "calibrated on 24 samples"
+    assert notes[1].startswith("ranges: ")
+    assert "SQNR in dB on 24 of the samples" in notes[1]
+
+
+def test_the_same_samples_give_the_same_file(calibrated_on, tmp_path):
+    calibrated_on(images(24))
+    first = (tmp_path / "int8.tflite").read_bytes()
+    calibrated_on(images(24))
+    assert (tmp_path / "int8.tflite").read_bytes() == first
+
+
+def test_trials_leave_nothing_behind(calibrated_on, tmp_path):
+    calibrated_on(images(24))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["int8.tflite", "samples.npz"]
