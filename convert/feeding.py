@@ -16,6 +16,10 @@ from verify.samples.source import CallableSamples
 from verify.samples.write import JUDGING_BATCH_SIZES, write_batches, write_calibration
 
 
+FLOOR_BATCHES = 2
+"""Three samples are enough to measure a noise floor on; float64 takes PyTorch two to ten times as long."""
+
+
 @dataclass(frozen=True)
 class SamplePlan:
     """Where samples come from. ``calibration`` is ``None`` when no static int8 is wanted."""
@@ -29,7 +33,7 @@ class SamplePlan:
 
 @dataclass(frozen=True)
 class PreparedSamples:
-    """Folders of batches, ready to feed. ``floor`` holds the first batches of ``judging``, one of each size."""
+    """Folders of batches, ready to feed. ``floor`` holds the first batches of ``judging``."""
 
     judging: Path
     floor: Path
@@ -65,7 +69,7 @@ def prepare_samples(inputs: tuple[InputSpec, ...], plan: SamplePlan, folder: Pat
     )
     floor = folder / "floor"
     floor.mkdir()
-    for path in batch_paths(judging.folder)[: len(JUDGING_BATCH_SIZES)]:
+    for path in batch_paths(judging.folder)[:FLOOR_BATCHES]:
         os.link(path, floor / path.name)
     calibration = None
     if plan.calibration is not None:

@@ -188,7 +188,7 @@ class _Run:
 
 @dataclass
 class Frugality:
-    """An observer that ends a worker no later stage needs: torch always, TensorFlow too for large models."""
+    """An observer that, for large models, ends a worker as soon as no later stage needs it."""
 
     hosts: Hosts
     large: bool
@@ -198,12 +198,11 @@ class Frugality:
 
     def finished(self, step: Step, artifact: Artifact, report: StageReport, remaining: Sequence[Stage]) -> None:
         """Close what is no longer needed; its queued inference is finished first."""
-        del artifact, report
-        if step.stage.host is Host.TORCH and not self.large:
-            return  # the reference runs while TensorFlow lowers
+        del step, artifact, report
+        if not self.large:
+            return
         needed = {stage.host for stage in remaining}
-        closable = (Host.TORCH, Host.TENSORFLOW) if self.large else (Host.TORCH,)
-        for host in closable:
+        for host in (Host.TORCH, Host.TENSORFLOW):
             if host not in needed:
                 self.hosts.close(host)
 
