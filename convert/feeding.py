@@ -15,7 +15,6 @@ from verify.samples import InputSpec, RandomSamples, SampleSource, parse_samples
 from verify.samples.source import CallableSamples
 from verify.samples.write import JUDGING_BATCH_SIZES, write_batches, write_calibration
 
-
 FLOOR_BATCHES = 2
 """Three samples are enough to measure a noise floor on; float64 takes PyTorch two to ten times as long."""
 
