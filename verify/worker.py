@@ -234,8 +234,12 @@ _QUIET_LIBRARIES = {
     "CUDA_VISIBLE_DEVICES": "-1",
     "TF_USE_LEGACY_KERAS": "1",
     "PYTHONUNBUFFERED": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
 }
-"""For the child only: no GPU, plain TensorFlow kernels (oneDNN reorders sums), and the Keras that onnx2tf needs."""
+"""For the child only: no GPU, plain TensorFlow kernels (oneDNN reorders sums), and the Keras that onnx2tf needs.
+
+Waiting threads sleep: on busy cores torch's spinning ones cost MobileNetV2's reference run 6.5 s instead of 0.5.
+"""
 
 
 def _start(preload: tuple[str, ...], log: IO[bytes]) -> _Child:
