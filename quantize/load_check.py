@@ -25,17 +25,15 @@ def require_loadable(path: Path) -> None:
     """Run the file at batch 1, 2 and 5, or at its own fixed size; raises ``QuantizationFailed`` in LiteRT's words."""
     signature = tflite_signature(path, {})
     dynamic = any(BATCH in spec.shape for spec in signature.inputs)
-    for batch in BATCH_SIZES if dynamic else (1,):
-        try:
-            # A fresh interpreter for each size: one that was resized before can hide a file that cannot start there.
-            with TfliteRunner(path, signature) as runner:
-                outputs = runner.infer(_inputs(signature, batch))
-        except ModelUnreadable as error:
-            raise QuantizationFailed(
-                f"{path.name} was made, but does not run at batch {batch}: {error.what}",
-                fix="report the model; the float32 file is not affected",
-            ) from error
-        _require_sound(path, signature, outputs, batch)
+    try:
+        with TfliteRunner(path, signature) as runner:
+            for batch in BATCH_SIZES if dynamic else (1,):
+                _require_sound(path, signature, runner.infer(_inputs(signature, batch)), batch)
+    except ModelUnreadable as error:
+        raise QuantizationFailed(
+            f"{path.name} was made, but does not run: {error.what}",
+            fix="report the model; the float32 file is not affected",
+        ) from error
 
 
 def _inputs(signature: Signature, batch: int) -> Batch:
