@@ -137,12 +137,9 @@ def _fold(group: _Group, block: list[_Piece]) -> Fold:
 
 def _prepared(layout: Layout, groups: list[_Group], stored: list[_Piece]) -> Layout:
     """The nearest layout in which each group lies together and in order: every group where its first piece lies."""
-    order: list[int] = []
     by_piece = {piece: group for group in groups for piece in group.pieces}
-    for piece in stored:
-        order += [member.axis for member in by_piece[piece].pieces if member.axis not in order]
-    order += [axis for axis in layout.order if axis not in order]
-    return Layout(tuple(order))
+    brought_together = [member.axis for piece in stored for member in by_piece[piece].pieces]
+    return Layout(tuple(dict.fromkeys([*brought_together, *layout.order])))
 
 
 def _with_unit_axes(order: tuple[int, ...], target: Sequence[Size]) -> tuple[int, ...]:

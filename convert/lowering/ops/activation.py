@@ -69,8 +69,8 @@ def hard_sigmoid(call: Call) -> Value:
 
 @lowers("HardSwish")
 def hard_swish(call: Call) -> Value:
-    """``x · ReLU6(x + 3) / 6``, the form TFLite's compiler turns into one op."""
-    return _pointwise(call, lambda x: x * tf.nn.relu6(x + 3.0) * (1 / 6))
+    """``x · (ReLU6(x + 3) / 6)``: so bracketed, TFLite's compiler makes one op of it after dense layers too."""
+    return _pointwise(call, lambda x: x * (tf.nn.relu6(x + 3.0) * (1 / 6)))
 
 
 @lowers("LeakyRelu")

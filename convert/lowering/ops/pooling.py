@@ -48,7 +48,7 @@ def _mirrored(x: Tensor, window: Window) -> Tensor:
 def _mirroring_stays_inside(window: Window, spatial: Sequence[Size]) -> bool:
     """Whether each mirrored element is in the window that sees its copy, so that no maximum changes.
 
-    A window that starts ``p`` before the edge sees copies of the first ``p`` elements and reaches ``kernel - p`` inside:
+    A window that starts ``p`` before the edge sees copies of ``p`` elements and reaches ``kernel - p`` inside:
     ``2 p <= kernel`` suffices. Mirroring needs the input to be at least as long as the padding.
     """
     return set(window.dilations) == {1} and all(

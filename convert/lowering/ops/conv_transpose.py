@@ -1,0 +1,91 @@
+"""ConvTranspose, in one, two and three spatial dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from convert.layout.dims import Dim
+from convert.layout.value import Tensor, Value
+from convert.lowering.call import Call
+from convert.lowering.registry import lowers
+from convert.lowering.window import Window, pad_spatial, window_of
+
+
+@lowers("ConvTranspose")
+def conv_transpose(call: Call) -> Value:
+    """The gradient of a convolution: computed in full, then cropped by the pads."""
+    weights = call.require_constant(1, "the weight of a transposed convolution").shape
+    spatial = call.value(0).sizes[2:]
+    window = window_of(call, weights[2:], (1,) * len(weights[2:]))
+    rank = len(window.kernel)
+    if rank > 3 or set(window.dilations) != {1}:
+        call.refuse("a transposed convolution with dilation, or in more than three dimensions")
+    if any(isinstance(size, Dim) for size in spatial):
+        call.refuse("a transposed convolution of an input whose spatial size is dynamic")
+    x = call.channels_last(0)
+    crops, extra = _crops(call, window, [int(str(size)) for size in spatial])
+    if rank == 1:
+        window = Window((1, *window.kernel), (1, *window.strides), (1, 1), ((0, 0), *window.pads))
+        x, crops, extra = tf.expand_dims(x, 1), ((0, 0), *crops), (0, *extra)
+    y = _transpose_convolve(call, x, window)
+    y = pad_spatial(y, tuple((0, count) for count in extra))
+    y = _cropped(y, crops)
+    return call.channels_last_result(_with_bias(call, tf.squeeze(y, 1) if rank == 1 else y))
+
+
+def _crops(call: Call, window: Window, sizes: Sequence[int]) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
+    """What to cut off the full result before and after each axis, and what ``output_padding`` adds after it."""
+    output_padding = call.integers("output_padding") or (0,) * len(sizes)
+    output_shape = call.integers("output_shape")
+    auto_pad = call.text("auto_pad", "NOTSET")
+    crops, extra = [], []
+    for axis, size in enumerate(sizes):
+        full = (size - 1) * window.strides[axis] + window.extents[axis]
+        before, after = window.pads[axis]
+        wanted = output_shape[-len(sizes) :][axis] if output_shape else None
+        if wanted is None and auto_pad.startswith("SAME"):
+            wanted = size * window.strides[axis]
+        if wanted is not None:
+            total = max(full - wanted, 0)
+            before = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
+            after = full - wanted - before
+        else:
+            after -= output_padding[axis]
+        crops.append((before, max(after, 0)))
+        extra.append(max(-after, 0))
+    return tuple(crops), tuple(extra)
+
+
+def _cropped(y: Tensor, crops: Sequence[tuple[int, int]]) -> Tensor:
+    if not any(before or after for before, after in crops):
+        return y
+    spatial = [slice(before, -after if after else None) for before, after in crops]
+    return y[(slice(None), *spatial, slice(None))]
+
+
+def _transpose_convolve(call: Call, x: Tensor, window: Window) -> Tensor:
+    """The full result of a two- or three-dimensional transposed convolution, group by group."""
+    weights = call.require_constant(1, "the weight of a transposed convolution")
+    if weights.ndim == 3:
+        weights = weights[:, :, np.newaxis, :]
+    group = call.integer("group", 1)
+    filters = call.weight(1, weights.transpose(*range(2, weights.ndim), 1, 0))
+    batch = tf.shape(x)[0]
+    full = [(int(size) - 1) * s + k for size, s, k in zip(x.shape[1:-1], window.strides, window.kernel, strict=True)]
+    shape = tf.stack([batch, *full, weights.shape[1]])
+    strides = [1, *window.strides, 1]
+    convolve = tf.nn.conv2d_transpose if weights.ndim == 4 else tf.nn.conv3d_transpose
+    if group == 1:
+        return convolve(x, filters, shape, strides, "VALID")
+    pieces = zip(tf.split(x, group, axis=-1), tf.split(filters, group, axis=-1), strict=True)
+    return tf.concat([convolve(a, b, shape, strides, "VALID") for a, b in pieces], axis=-1)
+
+
+def _with_bias(call: Call, y: Tensor) -> Tensor:
+    if not call.has(2):
+        return y
+    bias = call.constant(2)
+    return tf.nn.bias_add(y, call.tensor(2) if bias is None else call.weight(2, bias))
