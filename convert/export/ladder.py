@@ -9,6 +9,7 @@ from torch.export import ExportedProgram
 
 from convert.export import newer, older
 from convert.export.attempt import AttemptFailed
+from convert.export.eager import require_inputs_fit
 from convert.export.plan import EXPORTERS, ExportOutcome, ExportPlan
 from verify.errors import ExportFailed, InputError
 from verify.model import ModelDescription
@@ -69,6 +70,7 @@ def _fall_back(module: torch.nn.Module, plan: ExportPlan, failure: AttemptFailed
     try:
         written = older.write_onnx(module, plan)
     except AttemptFailed as second:
+        require_inputs_fit(module, plan.inputs)
         raise _export_failed(((NEWER, failure), (OLDER, second))) from failure
     refusal = Refusal(
         stage=STAGE,

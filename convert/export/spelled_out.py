@@ -90,6 +90,12 @@ def unflatten(node: Node) -> bool:
     return True
 
 
+def swapaxes(node: Node) -> bool:
+    """``transpose`` by another name."""
+    node.target = _aten.transpose.int
+    return True
+
+
 def attention_over_three_axes(node: Node) -> bool:
     """``(batch, tokens, channels)`` attention as one head of four axes, the only form that the exporter translates."""
     arguments = _arguments(node)
@@ -134,6 +140,8 @@ _RULES: dict[Any, Callable[[Node], bool]] = {
     _aten.reshape.default: translated_as_it_is,
     _aten.contiguous.default: translated_as_it_is,
     _aten.chunk.default: even_chunks,
+    _aten.swapaxes.default: swapaxes,
+    _aten.swapdims.default: swapaxes,
     _aten.unflatten.int: unflatten,
     _aten.scaled_dot_product_attention.default: attention_over_three_axes,
 }
