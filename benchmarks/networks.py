@@ -133,9 +133,8 @@ def int8_by_hand(float32: Path, calibration: Path, judging: Path, folder: Path) 
     channels_last = folder / "calibration_nhwc.npz"
     with np.load(calibration) as crops:
         np.savez(channels_last, image=crops["image"].transpose(0, 2, 3, 1))
-    subprocess.run(
-        [sys.executable, str(BY_HAND), str(by_hand), f"{float32}:{channels_last}"], check=True, capture_output=True
-    )
+    quantize = [sys.executable, str(BY_HAND), str(by_hand), str(CALIBRATION_CROPS), f"{float32}:{channels_last}"]
+    subprocess.run(quantize, check=True, capture_output=True)
     measure = [sys.executable, __file__, "--sqnr", str(float32), str(by_hand / float32.name), str(judging)]
     return float(subprocess.run(measure, check=True, capture_output=True, text=True).stdout)
 
