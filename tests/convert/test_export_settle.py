@@ -15,6 +15,7 @@ from convert.export.newer import capture, dynamic_dims, translate
 from convert.export.plan import ExportPlan
 from convert.export.settle import SettledProgram, recorded
 from convert.export.shortcuts import has_one_float_type
+from verify.checkpoint.torchvision_shim import import_torchvision
 from verify.runners.onnx_runner import OnnxRunner, onnx_signature
 from verify.samples import InputSpec
 
@@ -90,6 +91,11 @@ class ThreeAxisAttention(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         tokens = features.reshape(-1, 4, 2)
         return functional.scaled_dot_product_attention(tokens, tokens + 1, tokens * 2)
+
+
+class SwappedAxes(nn.Module):
+    def forward(self, image: Tensor) -> Tensor:
+        return image.swapaxes(-1, -3).unflatten(1, (2, 4))
 
 
 class UnevenChunks(nn.Module):
@@ -180,6 +186,7 @@ def test_types_are_promoted_where_they_differ(tmp_path):
         (DropoutIsTheSameTensor, FEATURES, "read again later"),
         (WritesIntoItsInput, FEATURES, "share"),
         (ThreeAxisAttention, FEATURES, None),
+        (SwappedAxes, IMAGE, None),
         (UnevenChunks, FEATURES, "depends on its arguments"),
         (UnevenPooling, IMAGE, "wants it decomposed"),
         (PlainBatchNorm, IMAGE, ""),
@@ -197,3 +204,33 @@ def test_what_cannot_be_settled_is_retraced_and_still_right(kind, inputs, reason
         assert reason in program.declined
     export(module, tmp_path / "net.onnx", inputs=inputs, exporter="newer")
     assert worst_sqnr_db(module, tmp_path / "net.onnx", inputs) > 110
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "alexnet",
+        "densenet121",
+        "efficientnet_b0",
+        "googlenet",
+        "inception_v3",
+        "mnasnet0_5",
+        "mobilenet_v2",
+        "mobilenet_v3_small",
+        "regnet_y_400mf",
+        "resnet18",
+        "resnet50",
+        "shufflenet_v2_x1_0",
+        "squeezenet1_1",
+        "vit_b_32",
+    ],
+)
+def test_published_nets_are_not_retraced(name, tmp_path):
+    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    module = import_torchvision().models.get_model(name, weights=None, **options).eval()
+    side = 299 if name == "inception_v3" else 224
+    inputs = (InputSpec("image", ("N", 3, side, side)),)
+    program = recorded(capture(module, inputs), SettledProgram)
+    translate(program, ExportPlan(inputs, (), tmp_path / "net.onnx", 20))
+    assert program.declined is None
