@@ -48,17 +48,21 @@ def opset_of(model: ir.Model, node: ir.Node) -> int:
 def lower_graph(model: ir.Model, inputs: Mapping[str, Value], trace: Trace) -> dict[str, Value]:
     """The graph's outputs by name, from its inputs by name."""
     values: dict[str, Value] = dict(inputs)
-    for name, initializer in model.graph.initializers.items():
+
+    def value_of(name: str) -> Value:
+        """Initializers are read when they are first needed: reading copies them out of the file's message."""
         if name not in values:
-            values[name] = constant(_numbers(initializer), parameter=name)
+            values[name] = constant(_numbers(model.graph.initializers[name]), parameter=name)
+        return values[name]
+
     last_use = _last_uses(model)
     for position, node in enumerate(model.graph):
-        operands = [None if value is None else values[str(value.name)] for value in node.inputs]
+        operands = [None if value is None else value_of(str(value.name)) for value in node.inputs]
         for output, value in zip(node.outputs, _lower(node, operands, trace, opset_of(model, node)), strict=False):
             values[str(output.name)] = value
         for name in last_use.get(position, ()):
             values.pop(name, None)
-    return {str(output.name): values[str(output.name)] for output in model.graph.outputs}
+    return {str(output.name): value_of(str(output.name)) for output in model.graph.outputs}
 
 
 def _numbers(initializer: ir.Value) -> np.ndarray:  # type: ignore[type-arg]

@@ -6,10 +6,15 @@ from collections.abc import Iterable, Mapping
 
 import onnx_ir as ir
 
-from verify.errors import InputSpecInvalid, ModelUnreadable
+from verify.errors import InputSpecInvalid, ModelUnreadable, UnsupportedOp
 from verify.signature import Dim, Signature, TensorSpec, channels_last_permutation
 
 _AS_IN_PYTORCH = frozenset({"NCW", "NCHW", "NCDHW"})
+_BITS = (8, 16, 32, 64)
+_ELEMENT_TYPES = frozenset(
+    ir.DataType[name]
+    for name in ("BOOL", "FLOAT16", "FLOAT", "DOUBLE", *(f"{sign}INT{bits}" for sign in ("", "U") for bits in _BITS))
+)
 _CHANNELS_LAST = frozenset({"NWC", "NHWC", "NDHWC"})
 
 
@@ -48,6 +53,11 @@ def _spec(value: ir.Value, layouts: Mapping[str, str]) -> TensorSpec:
         raise ModelUnreadable(
             f"{name!r} of the ONNX model has no shape or no type",
             fix="run onnx.shape_inference on it, or export it again",
+        )
+    if value.dtype not in _ELEMENT_TYPES:
+        raise UnsupportedOp(
+            f"{name!r} has elements of type {value.dtype.name}, which TFLite does not compute with",
+            fix="export the model in float32",
         )
     sizes = tuple(_dim(dim, f"{name}_{axis}") for axis, dim in enumerate(value.shape))
     permutation = _permutation(name, len(sizes), layouts.get(name))

@@ -84,7 +84,11 @@ class Trace:
                 return variable
             name += "_rearranged"
         legal_name = _NOT_IN_A_NAME.sub("_", name).lstrip("_/\\>-.")
-        self.variables[name] = tf.Variable(np.ascontiguousarray(array), name=legal_name)
+        self.variables[name] = tf.Variable(
+            np.ascontiguousarray(array),
+            name=legal_name,
+            experimental_enable_variable_lifting=False,  # with lifting tf.function traces twice: twice the time
+        )
         return self.variables[name]
 
     def tensor(self, value: Value, layout: Layout) -> Tensor:

@@ -33,8 +33,10 @@ def batch_normalization(call: Call) -> Value:
 
 
 @lowers("LayerNormalization")
-def layer_normalization(call: Call) -> Value:
+def layer_normalization(call: Call) -> Value | tuple[Value, ...]:
     """Over the trailing axes, in the stored order if those are stored last."""
+    if len(call.node.outputs) > 1:
+        return _layer_normalization_with_statistics(call)
     value = call.value(0)
     first = call.integer("axis", -1) % value.rank
     axes = range(first, value.rank)
@@ -44,6 +46,18 @@ def layer_normalization(call: Call) -> Value:
     y = _normalised(call.tensor(0, layout), axes, call.number("epsilon", 1e-5))
     y = y * _parameter(call, 1)
     return call.result(y + _parameter(call, 2) if call.has(2) else y, layout)
+
+
+def _layer_normalization_with_statistics(call: Call) -> tuple[Value, ...]:
+    """Also the mean and the inverse standard deviation, which some exporters list and nobody uses."""
+    x = call.tensor(0)
+    axes = range(call.integer("axis", -1) % x.shape.rank, x.shape.rank)
+    mean = tf.reduce_mean(x, axes, keepdims=True)
+    variance = tf.reduce_mean(tf.square(x - mean), axes, keepdims=True)
+    inverse = tf.math.rsqrt(variance + call.number("epsilon", 1e-5))
+    y = (x - mean) * inverse * _parameter(call, 1)
+    y = y + _parameter(call, 2) if call.has(2) else y
+    return call.result(y), call.result(mean), call.result(inverse)
 
 
 @lowers("RMSNormalization")
