@@ -1,7 +1,7 @@
 """Small PyTorch nets that tests everywhere share: deterministic by seed, batch-norm statistics that fit their inputs.
 
-Each class builds with no arguments, so it also serves as ``--arch tests/nets.py:LeNet``. Use :func:`ready` for one whose
-numbers mean something: random nets with untouched batch norm give denormals, and metrics on them are noise.
+Each class builds with no arguments, so it also serves as ``--arch tests/nets.py:LeNet``. Use :func:`ready` for one
+whose numbers mean something: random nets with untouched batch norm give denormals, and metrics on them are noise.
 """
 
 from __future__ import annotations
