@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from convert.stages.base import Host, Stage, StageResult, flag
 from verify.artifact import Artifact, Format, sha256_of
-from verify.errors import InputSpecInvalid, UnsupportedOp
+from verify.errors import InputSpecInvalid, LoweringFailed, ToolError, UnsupportedOp
 from verify.report.types import Refusal
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class OnnxToSavedModel(Stage):
     lowering: str = flag(
         "auto",
         "exact: op by op as ONNX defines them; onnx2tf: through that library; auto: exact, and onnx2tf for a model "
-        "with an op that exact does not know",
+        "that exact refuses",
         metavar="|".join(LOWERINGS),
     )
     layout: tuple[str, ...] = flag(
@@ -55,14 +55,18 @@ class OnnxToSavedModel(Stage):
             return _through_onnx2tf(artifact, out, self.layout)
         try:
             return _exactly(artifact, out, self.layout)
-        except UnsupportedOp as error:
+        except (UnsupportedOp, LoweringFailed) as error:
             if self.lowering == "exact":
                 raise
-            fallen_back = _through_onnx2tf(artifact, out, self.layout)
-            refusal = Refusal(
-                self.name, "exact lowering", error.what, "onnx2tf was used; parity decides whether it is right"
-            )
-            return replace(fallen_back, refusals=(refusal, *fallen_back.refusals))
+            return self._fall_back(artifact, out, error)
+
+    def _fall_back(self, artifact: Artifact, out: Path, reason: ToolError) -> StageResult:
+        try:
+            result = _through_onnx2tf(artifact, out, self.layout)
+        except ToolError as error:
+            raise error.within(f"the exact lowering had refused: {reason.what}") from reason
+        remedy = "onnx2tf was used instead; parity decides whether what it made is right"
+        return replace(result, refusals=(Refusal(self.name, "exact lowering", reason.what, remedy), *result.refusals))
 
 
 def _exactly(artifact: Artifact, out: Path, layout: tuple[str, ...]) -> StageResult:

@@ -166,3 +166,11 @@ def unknown_ops(path: Path) -> Path:
     graph = helper.make_graph(g.nodes, "graph", g.inputs, g.outputs, g.weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10), path)
     return path
+
+
+def hardmax(path: Path) -> Path:
+    """An op that onnx2tf knows and the exact lowering does not."""
+    g = Graph()
+    g.node("Hardmax", g.node("Gemm", g.input("x", ["N", 6]), g.weight("w", 6, 4)), out="y")
+    g.output("y", ["N", 4])
+    return g.save(path)

@@ -10,7 +10,7 @@ import make_onnx_graphs as graphs
 import pytest
 from lowering_jobs import ModelOutcome
 
-from convert.stages.base import run_stage
+from convert.stages.base import StageResult, run_stage
 from convert.stages.lower import OnnxToSavedModel
 from verify.artifact import Artifact, Format
 from verify.errors import InputSpecInvalid, ModelUnreadable, UnsupportedOp
@@ -125,10 +125,10 @@ def test_pools_are_exact_and_put_no_huge_number_in_the_graph(
     assert not {"PADV2", "MIRROR_PAD", "TRANSPOSE"} & set(outcome.tflite_ops)
 
 
-def _lower(worker: Worker, onnx_path: Path, out: Path, **options: object) -> None:
+def _lower(worker: Worker, onnx_path: Path, out: Path, **options: object) -> StageResult:
     stage = OnnxToSavedModel(**options)
     artifact = Artifact(onnx_path, Format.ONNX, Signature((), ()), "")
-    worker.run(run_stage, stage=stage.to_json(), artifact=artifact, out=out)
+    return worker.run(run_stage, stage=stage.to_json(), artifact=artifact, out=out).value
 
 
 def test_unknown_ops_are_all_named_with_their_source_line(worker: Worker, tmp_path: Path) -> None:
@@ -141,6 +141,14 @@ def test_unknown_ops_are_all_named_with_their_source_line(worker: Worker, tmp_pa
     assert "Bernoulli (node 'node_y')" in str(caught.value)
     assert "--lowering onnx2tf" in caught.value.fix
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_exact_refuses_goes_through_onnx2tf_and_says_why(worker: Worker, tmp_path: Path) -> None:
+    result = _lower(worker, graphs.hardmax(tmp_path / "net.onnx"), tmp_path / "out")
+
+    assert "no exact lowering for Hardmax (node 'node_y')" in result.refusals[0].reason
+    assert "onnx2tf" in result.refusals[0].remedy
+    assert [spec.name for spec in result.artifact.signature.outputs] == ["y"]
 
 
 def test_a_layout_for_an_unknown_name_says_which_names_there_are(worker: Worker, tmp_path: Path) -> None:
