@@ -34,7 +34,7 @@ def several_fit(path: Path, titles: list[str]) -> ArchitectureUnknown:
     """The error for tensors that several architectures share."""
     shown = first_titles(titles)
     return ArchitectureUnknown(
-        f"{path} fits {len(titles)} architectures that have the same tensors and differ in what they compute: {shown}",
+        f"{path} fits {len(titles)} architectures that have the same tensors and may compute different things: {shown}",
         fix=f"say which with --arch {titles[0]} (or another of them), or name the file after it",
     )
 

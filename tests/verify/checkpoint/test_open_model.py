@@ -273,6 +273,18 @@ def test_recognised_net_with_old_keys_and_one_input_channel(tmp_path: Path) -> N
     )
 
 
+def test_timm_net_computes_what_it_computed_when_it_was_saved(tmp_path: Path) -> None:
+    import_torchvision()
+    timm = pytest.importorskip("timm")
+    net = timm.create_model("mobilenetv3_small_050", num_classes=5, in_chans=1).eval()
+    torch.save({"state_dict": with_prefix(net.state_dict(), "module.")}, tmp_path / "m.pth")
+    opened = open_model(ModelSource(tmp_path / "m.pth"))
+    assert opened.description.architecture == "timm:mobilenetv3_small_050"
+    assert opened.description.inputs[0].shape == ("N", 1, 224, 224)
+    x = torch.randn(2, 1, 64, 64)
+    assert torch.equal(opened.module(x), net(x))
+
+
 def test_published_file_is_told_by_its_hash_not_by_its_name(tmp_path: Path) -> None:
     """Published GoogLeNet transforms its input; another checkpoint of that file name does not."""
     net = import_torchvision().models.googlenet(init_weights=False, aux_logits=False).eval()

@@ -145,6 +145,35 @@ def test_the_files_name_breaks_a_tie(file_name: str, name: str) -> None:
     assert "the file's name says" in match.notes[0]
 
 
+def timm_shapes(name: str) -> dict[str, Shape]:
+    import_torchvision()
+    timm = pytest.importorskip("timm")
+    net = on_meta(lambda: timm.create_model(name, num_classes=10))
+    return {key: tuple(tensor.shape) for key, tensor in net.state_dict().items()}
+
+
+def test_timm_net_is_recognised() -> None:
+    match = found(timm_shapes("convnext_atto"))
+    assert (match.architecture.title, match.classes) == ("timm:convnext_atto", 10)
+
+
+def test_timm_nets_of_the_same_tensors_are_told_apart_by_the_files_name_only() -> None:
+    shapes = timm_shapes("tf_efficientnet_b0")
+    with pytest.raises(ArchitectureUnknown, match="timm:efficientnet_b0, .*timm:tf_efficientnet_b0"):
+        found(shapes)
+    assert found(shapes, "tf_efficientnet_b0_ns-c0e6a31c.pth").architecture.name == "tf_efficientnet_b0"
+
+
+def test_timms_twin_of_a_torchvision_net_is_mentioned_and_taken_when_the_file_is_named_after_it() -> None:
+    pytest.importorskip("timm")
+    shapes = shapes_of("resnet18", num_classes=10)
+    match = found(shapes)
+    assert match.architecture.title == "torchvision:resnet18"
+    assert "timm:resnetblur18" in match.notes[0]
+    assert found(shapes, "resnetblur18_best.pth").architecture.title == "timm:resnetblur18"
+    assert found(shapes, "resnet18-5c106cde.pth").architecture.title == "torchvision:resnet18"
+
+
 def test_recognition_takes_less_than_a_fifth_of_a_second() -> None:
     shapes = shapes_of("densenet121", num_classes=10)
     found(shapes)
