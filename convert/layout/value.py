@@ -52,8 +52,9 @@ class Value:
         return not isinstance(self.data, np.ndarray)
 
 
-def constant(array: Array, parameter: str | None = None) -> Value:
+def constant(array: Array | np.generic, parameter: str | None = None) -> Value:
     """A constant, or shape arithmetic if the array holds objects; one that holds only integers becomes a constant."""
+    array = np.asarray(array)
     if array.dtype == object and all(isinstance(item, int | np.integer) for item in array.flat):
         array = array.astype(np.int64)
     return Value(array, Layout.identity(array.ndim), tuple(array.shape), parameter)

@@ -17,7 +17,8 @@ def unify(call: Call, indices: Sequence[int]) -> tuple[list[Tensor], Layout]:
     values = [call.value(index) for index in indices]
     rank = max(value.rank for value in values)
     layout = common_layout(values, rank)
-    tensors = [_operand(call, value, layout) for value in values]
+    compact = any(value.is_tensor and value.rank == rank for value in values)
+    tensors = [_operand(call, value, layout, compact=compact) for value in values]
     return _one_dtype(tensors), layout
 
 
@@ -36,12 +37,14 @@ def _cost(value: Value, layout: Layout) -> int:
         return 2**62
 
 
-def _operand(call: Call, value: Value, layout: Layout) -> Tensor:
+def _operand(call: Call, value: Value, layout: Layout, *, compact: bool) -> Tensor:
+    """One operand; ``compact`` allows a constant to leave out leading axes that another operand has."""
     extra = layout.rank - value.rank
     if value.is_constant:
         array = np.asarray(value.data)
         stored = layout.store(array.reshape((1,) * extra + array.shape))
-        return call.trace.weight(value.parameter, stored.reshape(_without_leading_ones(stored.shape)))
+        shape = _without_leading_ones(stored.shape) if compact else stored.shape
+        return call.trace.weight(value.parameter, stored.reshape(shape))
     if value.is_shape_arithmetic:
         value = Value(call.trace.tensor(value, value.layout), value.layout, value.sizes)
     if extra and layout == value.layout.widened(layout.rank):

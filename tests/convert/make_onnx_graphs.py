@@ -110,7 +110,9 @@ def attention(path: Path) -> Path:
     g = Graph()
     x = g.input("tokens", ["N", 6, 8])
     batch = g.node("Gather", g.node("Shape", x), g.constant("zero", [0]), axis=0)
-    split = g.node("Concat", batch, g.constant("rest", [6, 2, 4]), axis=0)
+    width = g.node("Gather", g.node("Shape", x), g.constant("two", 2), axis=0)
+    width = g.node("Unsqueeze", g.node("Div", width, g.constant("head_count", 2)), g.constant("first_axis", [0]))
+    split = g.node("Concat", batch, g.constant("rest", [6, 2]), width, axis=0)
     heads = []
     for name in ("query", "key", "value"):
         projected = g.node("MatMul", x, g.weight(f"{name}.weight", 8, 8))
