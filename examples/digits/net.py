@@ -45,9 +45,10 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return images[order], data.target[order].astype(np.int64)
 
 
-def train(images: np.ndarray, labels: np.ndarray, *, epochs: int = 12, seed: int = 0) -> LeNet:
-    """A trained LeNet in eval mode; a few seconds on one core."""
+def train(images: np.ndarray, labels: np.ndarray, *, epochs: int = 20, seed: int = 0) -> LeNet:
+    """A trained LeNet in eval mode; a few seconds on one thread, which is also what makes it repeatable."""
     torch.manual_seed(seed)
+    torch.set_num_threads(1)
     net = LeNet()
     inputs, targets = torch.from_numpy(images), torch.from_numpy(labels)
     optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)

@@ -128,7 +128,8 @@ def test_a_budget_that_is_missed_exits_1_and_says_which_file(lenet: Path, option
         cwd=lenet,
     )
     assert missed.returncode == 1
-    assert "Do not ship lenet_int8.tflite" in missed.stdout
+    assert "Do not ship lenet_dynamic_int8.tflite (below budget" in missed.stdout
+    assert "lenet_int8.tflite (below budget" in missed.stdout
     assert (lenet / "strict" / "report.html").exists()
 
 
