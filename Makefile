@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-all lint bench table clean
+.PHONY: help setup demo test test-all test-index lint bench table clean
 
 help:
 	@echo "make demo      train a LeNet on handwritten digits, convert it, and compare it with PyTorch"
 	@echo "make test      the fast tests"
 	@echo "make test-all  the fast and the slow tests (the list of networks; tens of minutes)"
+	@echo "make test-index  rebuild the index of timm and compare it with the shipped one (20 minutes)"
 	@echo "make lint      ruff, mypy --strict, import layering"
 	@echo "make bench     speed and memory against onnx2tf, side by side"
 	@echo "make table     convert the list of networks and write docs/networks.md"
@@ -29,7 +30,10 @@ test: $(STAMP)
 	$(BIN)/python -m pytest
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -m ''
+	$(BIN)/python -m pytest -m 'not rebuild'
+
+test-index: $(STAMP)
+	$(BIN)/python -m pytest -m rebuild
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
