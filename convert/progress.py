@@ -58,8 +58,10 @@ class Progress:
             self.line(step.stage.title, detail=f"{detail}  (unchanged, reused)")
         else:
             self.line(step.stage.title, seconds=report.seconds, detail=detail)
-        for note in report.notes:
-            self.line("", detail=f"note: {note}")
+
+    def note(self, text: str) -> None:
+        """Something about the line above that the user should know."""
+        self.line("", detail=f"note: {text}")
 
     def _stop(self) -> None:
         if self._status is not None:

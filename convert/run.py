@@ -100,6 +100,8 @@ class _Run:
         self.hosts.warm(*(dict.fromkeys(stage.host for stage in self.stages)))
         start = open_start(self.model, self.sha256, self.stages[0], self.hosts)
         self.progress.line("Opened", seconds=time.monotonic() - started, detail=_opened_as(start))
+        for note in start.description.notes if start.description else ():
+            self.progress.note(note)
         samples = self._start_samples(start)
         outputs = self.workspace.scratch / "outputs"
         runs = ArtifactRuns(self.hosts, lambda: samples.result().value.judging, outputs)

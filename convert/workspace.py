@@ -23,6 +23,7 @@ import psutil
 
 from convert.stages.base import Stage
 from verify.artifact import Artifact, sha256_of
+from verify.errors import InputError, ToolError
 from verify.jsonio import from_jsonable, to_jsonable
 from verify.report.types import Refusal
 
@@ -74,13 +75,15 @@ class Workspace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is not None and issubclass(kind, Exception) and self.log_path.exists():
+        if isinstance(error, Exception) and not isinstance(error, InputError) and self.log_path.exists():
             shutil.copyfile(self.log_path, self.failed_log_path)
+            if isinstance(error, ToolError):
+                error.within(f"log: {self.failed_log_path}")
         shutil.rmtree(self.staging, ignore_errors=True)
 
     @property
     def failed_log_path(self) -> Path:
-        """Where the log of a run that failed is kept: beside the output folder, not in it."""
+        """Where the log of a run that failed is kept, beside the output folder; bad input leaves none."""
         return self.output.parent / f"{self.output.name}.failed.log"
 
     def path_for(self, stage: Stage) -> Path:

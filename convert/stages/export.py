@@ -72,7 +72,7 @@ class ExportOnnx(Stage):
         module = opened.module if opened.program is None else opened.program
         outcome = export_module(module, opened.description, out, self.opset, self.exporter)
         written = Artifact(out, Format.ONNX, outcome.signature, sha256_of(out))
-        return StageResult(written, (*opened.description.notes, *outcome.notes), outcome.refusals)
+        return StageResult(written, outcome.notes, outcome.refusals)
 
 
 def _source_sha256(arch: str | None) -> str:

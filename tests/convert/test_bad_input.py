@@ -60,6 +60,7 @@ def test_bad_input_is_refused_before_anything_is_made(
     folder: Path, file: str, options: tuple[str, ...], exit_code: int, says: str
 ) -> None:
     _refused(folder, file, options, exit_code, says)
+    assert not (folder / "out.failed.log").exists()
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,10 @@ def test_what_cannot_be_converted_exits_3_with_the_line_that_stopped_it(
 ) -> None:
     error = _refused(folder, file, ("--arch", f"{TESTS / 'nets.py'}:{net}", "--input", shape), 3, "nets.py")
     assert "stage:" in error
+    log = folder / "out.failed.log"
+    assert f"log: {log}" in error
+    assert "Traceback" in log.read_text()
+    log.unlink()
 
 
 def _refused(folder: Path, file: str, options: tuple[str, ...], exit_code: int, says: str) -> str:
