@@ -52,9 +52,8 @@ class Judging:
 
     def _floors(self) -> tuple[OutputFloor, ...]:
         reference = self.outputs / self.start.name
-        if self.start.source is None:
-            return rounding_floors(reference)
-        return measure_floors(reference, self.outputs / f"{self.start.name}_float64")
+        float64 = self.outputs / f"{self.start.name}_float64"
+        return measure_floors(reference, float64) if float64.is_dir() else rounding_floors(reference)
 
     def _edge(self, expected: str, actual: str, float_budget: FloatBudget, classes: int | None) -> EdgeReport:
         budget: Budget = float_budget

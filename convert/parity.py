@@ -6,6 +6,7 @@ nothing better to do.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -15,8 +16,9 @@ from convert.hosts import Hosts
 from convert.pipeline import Step
 from convert.stages.base import Host, Stage
 from verify.artifact import Artifact, Format
+from verify.errors import ToolError, WorkerDied
 from verify.model import ModelSource
-from verify.report.types import StageReport
+from verify.report.types import Refusal, StageReport
 from verify.runners import run_artifact
 from verify.runners.record import RunRecord
 from verify.runners.torch_runner import run_reference
@@ -72,14 +74,17 @@ class ArtifactRuns:
 
 @dataclass
 class TorchReference:
-    """PyTorch's own outputs: float32 to compare with, float64 on the first batches to measure the noise floor from."""
+    """PyTorch's own outputs: float32 to compare with, float64 on the first batches to measure the noise floor from.
+
+    A program with float32 written into it (TorchScript, ``.pt2``) may not run in float64: the floor is then a bound.
+    """
 
     hosts: Hosts
     source: ModelSource
     batches: Callable[[], Path]
     floor_batches: Callable[[], Path]
     outputs: Path
-    _running: list[Future[JobOutcome[RunRecord]]] = field(default_factory=list)
+    _running: dict[str, Future[JobOutcome[RunRecord]]] = field(default_factory=dict)
 
     def started(self, stage: Stage) -> None:
         """Nothing to do: the reference follows the export."""
@@ -94,18 +99,30 @@ class TorchReference:
             ("float32", self.batches, "pytorch"),
             ("float64", self.floor_batches, "pytorch_float64"),
         ):
-            self._running.append(
-                self.hosts.worker(Host.TORCH).submit(
-                    run_reference,
-                    source=self.source,
-                    output_names=names,
-                    batches=batches(),
-                    outputs=self.outputs / name,
-                    precision=precision,
-                )
+            self._running[precision] = self.hosts.worker(Host.TORCH).submit(
+                run_reference,
+                source=self.source,
+                output_names=names,
+                batches=batches(),
+                outputs=self.outputs / name,
+                precision=precision,
             )
 
-    def wait(self) -> None:
-        """Return once both are there; raises what a run raised."""
-        for future in self._running:
-            future.result()
+    def wait(self) -> tuple[Refusal, ...]:
+        """Return once both are there, with why there is no float64 if there is none; raises what float32 raised."""
+        self._running["float32"].result()
+        try:
+            self._running["float64"].result()
+        except WorkerDied:
+            raise
+        except ToolError as error:
+            shutil.rmtree(self.outputs / "pytorch_float64", ignore_errors=True)
+            return (
+                Refusal(
+                    stage="parity",
+                    subject="noise floor from float64 PyTorch",
+                    reason=error.what,
+                    remedy="float edges are judged against a rounding bound instead",
+                ),
+            )
+        return ()

@@ -121,10 +121,10 @@ class _Run:
         observers.append(Frugality(self.hosts, large=start.weight_bytes > LARGE_WEIGHTS_BYTES))
         result = run_steps(self._steps(samples), {start.name: start.artifact}, self.hosts, self.workspace, observers)
         self.progress.say("Comparing every edge")
-        if reference is not None:
-            reference.wait()
+        unmeasured = reference.wait() if reference is not None else ()
         records = runs.wait()
         judging = Judging(start, samples.result().value, self.settings, outputs)
+        result.refusals.extend(unmeasured)
         report = self._report(judging, result, records, started)
         self._write_reports(report, result)
         return report, Ledger(run_key=key, made=result.made)
