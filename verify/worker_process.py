@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gc
 import importlib
 import json
 import os
@@ -25,6 +26,10 @@ _RESET_PEAK = "5"
 """What to write to ``/proc/self/clear_refs``, see proc(5)."""
 
 
+_OBJECTS_BETWEEN_COLLECTIONS = 200_000
+"""Python looks for garbage every 700 new objects; importing and tracing make millions that all stay."""
+
+
 def serve(request_fd: int, answer_fd: int, lifeline_fd: int, preload: tuple[str, ...]) -> None:
     """Answer requests until the parent closes its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
@@ -32,8 +37,10 @@ def serve(request_fd: int, answer_fd: int, lifeline_fd: int, preload: tuple[str,
     for fd in (request_fd, answer_fd, lifeline_fd):
         os.set_inheritable(fd, False)
     _end_with_parent(lifeline_fd)
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     for module_name in preload:
         _warm(module_name)
+    gc.freeze()
     with os.fdopen(request_fd, encoding="utf-8") as requests, os.fdopen(answer_fd, "w", encoding="utf-8") as answers:
         for line in requests:
             _reset_peak_memory()
