@@ -68,7 +68,7 @@ def _beside_twins(path: Path, match: Recognised) -> Recognised:
     if not twins:
         return match
     titles = first_titles([twin.architecture.title for twin in twins])
-    note = f"{titles} have the same tensors and may compute something else: if it is one of them, name it with --arch"
+    note = f"the same tensors would also fit {titles}; if it is that, say so with --arch"
     return dataclasses.replace(match, notes=(*match.notes, note))
 
 
@@ -161,7 +161,7 @@ def _the_one(path: Path, matches: list[Recognised]) -> Recognised:
     if len(named) == 1:
         others = ", ".join(m.architecture.title for m in matches if m is not named[0])
         return _with(
-            named[0], None, f"{others} have the same tensors; the file's name says {named[0].architecture.name}"
+            named[0], None, f"the same tensors would also fit {others}; the file's name says {named[0].architecture.name}"
         )
     raise several_fit(path, [match.architecture.title for match in matches])
 
