@@ -79,9 +79,9 @@ class NetworkResult:
 
 
 def convert_network(
-    name: str, folder: Path, *, lowering: str = "auto", classes: int = 10, legacy: bool = False
+    name: str, folder: Path, *, lowering: str = "auto", classes: int = 10, legacy: bool = False, draw: int = 0
 ) -> NetworkResult:
-    """Make a checkpoint of the network, run the whole command on it, and read its report."""
+    """Make a checkpoint of the network, run the whole command on it, and read its report; ``draw`` picks the crops."""
     from zoo import make_checkpoint, photo_crops
 
     from verify.report.json import read_json
@@ -91,8 +91,8 @@ def convert_network(
         checkpoint = worker.run(make_checkpoint, name=name, folder=folder, classes=classes, legacy_keys=legacy).value
     size = 299 if name == "inception_v3" else 224
     calibration, judging = folder / "calibration.npz", folder / "judging.npz"
-    np.savez(calibration, image=photo_crops(CALIBRATION_CROPS, size, CALIBRATION_SEED))
-    np.savez(judging, image=photo_crops(JUDGING_CROPS, size, JUDGING_SEED))
+    np.savez(calibration, image=photo_crops(CALIBRATION_CROPS, size, CALIBRATION_SEED + 2 * draw))
+    np.savez(judging, image=photo_crops(JUDGING_CROPS, size, JUDGING_SEED + 2 * draw))
     out = folder / "out"
     command = [sys.executable, "-m", "convert", "pth2tflite", str(checkpoint), "--calib", str(calibration)]
     command += ["--samples", str(judging), "--output", str(out), "--lowering", lowering, "--quiet"]
@@ -206,6 +206,7 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", default=list(NETWORKS))
     parser.add_argument("--lowering", default="auto")
     parser.add_argument("--classes", type=int, default=10)
+    parser.add_argument("--draw", type=int, default=0, help="another number draws other crops")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "networks")
     parser.add_argument("--sqnr", nargs=3, type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -216,11 +217,8 @@ def main() -> None:
     for name in arguments.networks:
         for legacy in (False, True) if name == "densenet121" else (False,):
             with tempfile.TemporaryDirectory() as folder:
-                results.append(
-                    convert_network(
-                        name, Path(folder), lowering=arguments.lowering, classes=arguments.classes, legacy=legacy
-                    )
-                )
+                options = {"lowering": arguments.lowering, "classes": arguments.classes, "draw": arguments.draw}
+                results.append(convert_network(name, Path(folder), legacy=legacy, **options))
             print(results[-1], flush=True)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.with_suffix(".md").write_text(markdown(results))
