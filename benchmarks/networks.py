@@ -1,6 +1,6 @@
 """Converts the networks that people ship and writes what came of each to docs/networks.md and .json.
 
-    python benchmarks/networks.py [NET …] [--lowering onnx2tf] [--classes 10]
+    python benchmarks/networks.py [NET …] [--lowering onnx2tf] [--classes 10] [--draw 1]
 
 Weights are random, batch-norm statistics re-estimated on photographs; int8 is calibrated on 48 photo crops and judged
 on others. "By hand" is ai-edge-quantizer's own recipe and calibration on the same float file with the same crops.
@@ -220,10 +220,19 @@ def main() -> None:
                 options = {"lowering": arguments.lowering, "classes": arguments.classes, "draw": arguments.draw}
                 results.append(convert_network(name, Path(folder), legacy=legacy, **options))
             print(results[-1], flush=True)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.with_suffix(".md").write_text(markdown(results))
-    rows = [dataclasses.asdict(result) for result in results]
-    arguments.out.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n")
+    write_table(results, arguments.out)
+
+
+def write_table(results: list[NetworkResult], out: Path) -> None:
+    """Write ``out.json`` and ``out.md``; networks that were not run keep the row they had."""
+    rows = {}
+    if out.with_suffix(".json").is_file():
+        rows = {row["name"]: NetworkResult(**row) for row in json.loads(out.with_suffix(".json").read_text())}
+    rows |= {result.name: result for result in results}
+    ordered = sorted(rows.values(), key=lambda row: NETWORKS.index(row.name.split()[0]))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.with_suffix(".md").write_text(markdown(ordered))
+    out.with_suffix(".json").write_text(json.dumps([dataclasses.asdict(row) for row in ordered], indent=1) + "\n")
 
 
 if __name__ == "__main__":
