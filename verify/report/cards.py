@@ -124,13 +124,22 @@ def troubles(report: Report) -> tuple[Trouble, ...]:
     for edge in report.edges:
         for output in edge.outputs:
             if output.verdict != Verdict.PASS:
-                key = (edge.actual, output.name, output.verdict, output.failure or str(output.verdict))
-                found.setdefault(key, []).append((edge, output.explanation))
+                failure = output.failure or str(output.verdict)
+                key = (edge.actual, output.name, output.verdict, failure)
+                found.setdefault(key, []).append((edge, _without_name(output.explanation, failure)))
     grouped = [
         Trouble(*key, tuple(edge for edge, _ in where), tuple(dict.fromkeys(why for _, why in where if why)))
         for key, where in found.items()
     ]
     return tuple(sorted(grouped, key=lambda trouble: -_SEVERITY[trouble.verdict]))
+
+
+def _without_name(explanation: str, failure: str) -> str:
+    """An explanation that begins with the failure's name, without it: the name is shown beside it."""
+    if explanation.lower().startswith(f"{failure.lower()}: "):
+        rest = explanation[len(failure) + 2 :]
+        return rest[:1].upper() + rest[1:]
+    return explanation
 
 
 def signature_groups(cards: tuple[ShipCard, ...]) -> tuple[SignatureGroup, ...]:

@@ -88,9 +88,8 @@ class _Summary:
 
 def _trouble_line(trouble: cards.Trouble) -> str:
     where = f"{cards.short_title(trouble.artifact_name)}, output {trouble.output_name}"
-    why = trouble.explanations[-1] if trouble.explanations else "."
-    named = "" if why.lower().startswith(trouble.failure.lower()) else f"{trouble.failure}: "
-    return f"{cards.SYMBOLS[trouble.verdict]} {where}: {named}{why}"
+    why = f": {trouble.explanations[-1]}" if trouble.explanations else ""
+    return f"{cards.SYMBOLS[trouble.verdict]} {where}: {trouble.failure}{why}"
 
 
 def _refusal_lines(report: Report) -> list[str]:
