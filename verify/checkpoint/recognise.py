@@ -161,7 +161,9 @@ def _the_one(path: Path, matches: list[Recognised]) -> Recognised:
     if len(named) == 1:
         others = ", ".join(m.architecture.title for m in matches if m is not named[0])
         return _with(
-            named[0], None, f"the same tensors would also fit {others}; the file's name says {named[0].architecture.name}"
+            named[0],
+            None,
+            f"the same tensors would also fit {others}; the file's name says {named[0].architecture.name}",
         )
     raise several_fit(path, [match.architecture.title for match in matches])
 
