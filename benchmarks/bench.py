@@ -186,6 +186,14 @@ def _seconds(run: Run) -> str:
     return f"{run.seconds:.1f} ({run.cpu_seconds:.1f})"
 
 
+def write_page(results: list[NetBench], help_s: float, threads: int, out: Path) -> None:
+    """The page and its JSON, after each net: what was measured is there if a long run is cut short."""
+    data = {"threads": threads, "help_s": help_s, "nets": [dataclasses.asdict(result) for result in results]}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
+    out.write_text(render(results, help_s, threads))
+
+
 def main() -> int:
     """Exit status 1 if a promise does not hold."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -198,15 +206,13 @@ def main() -> int:
     nets = [name for name in options.nets if not (options.skip_slow and name == "vgg16")]
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
-        results = []
+        help_s = help_seconds()
+        results: list[NetBench] = []
         for name in nets:
             result = bench(name, folder / name, options.threads, skip_slow=options.skip_slow)
             print(_row(result), result.note, flush=True)
             results.append(result)
-    help_s = help_seconds()
-    data = {"threads": options.threads, "help_s": help_s, "nets": [dataclasses.asdict(result) for result in results]}
-    options.out.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
-    options.out.write_text(render(results, help_s, options.threads))
+            write_page(results, help_s, options.threads, options.out)
     return 0 if all(holds for _, _, holds in promises(results, help_s)) else 1
 
 
