@@ -46,6 +46,7 @@ bench: $(STAMP)
 
 table: $(STAMP)
 	$(BIN)/python benchmarks/networks.py
+	$(BIN)/python benchmarks/networks.py alexnet mobilenet_v2 densenet121 --lowering onnx2tf --out docs/networks_onnx2tf
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
