@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# This folder itself on the path: the default, a finder asked last, loses to any folder named convert/ or verify/ nearby.
+ON_PATH := --config-settings editable_mode=compat
 
 .PHONY: help setup demo test test-all test-index lint bench table clean
 
@@ -20,7 +22,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' $(ON_PATH)
 	@touch $@
 
 demo: $(STAMP)

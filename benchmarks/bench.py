@@ -26,6 +26,7 @@ import psutil
 from networks import NETWORKS
 from process_tree import Run, run_measured
 
+from verify.jsonio import from_jsonable
 from verify.worker import Worker
 
 HERE = Path(__file__).parent
@@ -187,7 +188,13 @@ def _seconds(run: Run) -> str:
 
 
 def write_page(results: list[NetBench], help_s: float, threads: int, out: Path) -> None:
-    """The page and its JSON, after each net: what was measured is there if a long run is cut short."""
+    """The page and its JSON, after each net: a long run may be cut short, and nets not run keep what they had."""
+    rows = {}
+    if out.with_suffix(".json").is_file():
+        kept = json.loads(out.with_suffix(".json").read_text())["nets"]
+        rows = {row.name: row for row in from_jsonable(tuple[NetBench, ...], kept)}
+    rows |= {result.name: result for result in results}
+    results = sorted(rows.values(), key=lambda row: NETWORKS.index(row.name))
     data = {"threads": threads, "help_s": help_s, "nets": [dataclasses.asdict(result) for result in results]}
     out.parent.mkdir(parents=True, exist_ok=True)
     out.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")

@@ -37,6 +37,7 @@ def convert(onnx: Path, out: Path) -> None:
             return {f"output_{index}": output for index, output in enumerate(outputs)}
 
         function = tf.function(serve, autograph=False, input_signature=specs).get_concrete_function()
+        module.captured = list(function.variables)  # layers inside onnx2tf's own lambdas belong to nothing else
         saved_model = folder / "saved_model"
         tf.saved_model.save(module, str(saved_model), signatures={"serving_default": function})
         compile_saved_model(saved_model, out)
