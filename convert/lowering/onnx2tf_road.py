@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,9 +50,9 @@ def lower(onnx_path: Path, out: Path, layout: tuple[str, ...]) -> StageResult:
         probe = make_probe(signature)
         keras_model = convert_to_keras(copy, folder, probe, signature)
         permutations = find_permutations(onnx_path, keras_model, probe, signature)
-    variables = constants_to_variables(keras_model)
+    constants_to_variables(keras_model)
     function = _function(keras_model, signature, permutations, probe)
-    _save(function, variables, signature, out)
+    _save(function, signature, out)
     refusals = [Refusal(STAGE, f"{note.rewrite} on {note.subject}", note.reason) for note in notes if not note.applied]
     artifact = Artifact(out, Format.SAVED_MODEL, signature, sha256_of(out))
     counts = Counter(note.rewrite for note in notes if note.applied)
@@ -66,14 +66,14 @@ def _tidy(model: ir.Model) -> None:
     NameFixPass()(model)
 
 
-def _save(function: Any, variables: Sequence[Any], signature: Signature, out: Path) -> None:
+def _save(function: Any, signature: Signature, out: Path) -> None:
     import tensorflow as tf
 
     from convert.lowering.saved_model import Lowered, save
 
     module = tf.__internal__.tracking.AutoTrackable()
-    module.variables = list(variables)
-    module.trainable_variables = [variable for variable in variables if variable.trainable]
+    module.variables = list(function.variables)  # also of layers that onnx2tf made inside lambdas, which Keras loses
+    module.trainable_variables = list(function.trainable_variables)
     module.serve = function
     save(Lowered(module, signature, function), out)
 
