@@ -32,6 +32,11 @@ class Run:
     peak_rss_bytes: int
 
 
+def _without_folder(part: str) -> str:
+    """A result names no folder of the machine it was made on."""
+    return Path(part).name if Path(part).is_absolute() else part
+
+
 def run_measured(command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Run:
     """Run the command to its end, with what it prints in ``log``."""
     peak_pss = peak_rss = 0
@@ -46,7 +51,14 @@ def run_measured(command: Sequence[str], log: Path, environment: Mapping[str, st
             time.sleep(POLL_S)
         seconds = time.monotonic() - started
     cpu_seconds = _children_cpu_seconds() - cpu_before
-    return Run(" ".join(map(str, command)), seconds, cpu_seconds, process.returncode, peak_pss, peak_rss)
+    return Run(
+        " ".join(_without_folder(part) for part in command),
+        seconds,
+        cpu_seconds,
+        process.returncode,
+        peak_pss,
+        peak_rss,
+    )
 
 
 def _children_cpu_seconds() -> float:
