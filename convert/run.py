@@ -31,6 +31,7 @@ from convert.verdict import headline, next_steps, worst
 from convert.versions import versions
 from convert.workspace import REPORT_NAMES, Ledger, Workspace, stage_key
 from verify.artifact import Artifact, Format, sha256_of
+from verify.errors import InputError
 from verify.report.html import write_html
 from verify.report.json import read_json, write_json
 from verify.report.types import SCHEMA_VERSION, Report, StageReport
@@ -68,6 +69,8 @@ def convert(model: Path, stages: Sequence[Stage], settings: RunSettings, progres
         stages = [stage for stage in stages if not isinstance(stage, ToInt8)]
     stem = model.name.rstrip("/").split(".")[0] or model.name
     folder = (settings.output or Path.cwd() / stem).absolute()
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"the output folder would be {folder.name}, which is a file", fix="name another with --output")
     sha256 = sha256_of(model)
     with Workspace(folder, stem) as workspace:
         key = _run_key(sha256, stages, settings)

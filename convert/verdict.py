@@ -55,11 +55,11 @@ def next_steps(files: Mapping[str, str], edges: Sequence[EdgeReport], *, calibra
     failing = [name for name in files if artifact_verdict(name, edges) is Verdict.FAIL]
     if "int8" in failing:
         steps.append(
-            "Calibrate on more samples, of the kind the model will see (--calib); or ship the float16 or dynamic-range "
-            "int8 file; or accept the loss with --int8-min-sqnr-db."
+            "Calibrate on more samples, of the kind the model will see (--calib); or ship a file that passes; "
+            "or accept the loss with --int8-min-sqnr-db."
         )
     if any(name in failing for name in ("saved_model", "float32")):
-        other = "onnx2tf" if lowering == "exact" else "exact"
+        other = "exact" if lowering == "onnx2tf" else "onnx2tf"
         steps.append(
             f"Convert by the other road (--lowering {other}) and report this model: a float file must not drift."
         )

@@ -177,6 +177,14 @@ assert not loaded, loaded
     assert "Usage" in run.stdout
 
 
+def test_a_file_where_the_output_folder_would_be_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "lenet").write_bytes(b"a model without a suffix")
+    run = convert("pth2tflite", "lenet", cwd=tmp_path)
+    assert run.returncode == 2
+    assert "name another with --output" in run.stderr
+    assert (tmp_path / "lenet").read_bytes() == b"a model without a suffix"
+
+
 def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:
     run = convert("pth2tflite", "absent.pth", cwd=tmp_path)
     assert run.returncode == 2

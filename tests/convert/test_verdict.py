@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from convert.verdict import artifact_verdict, exit_code, headline, next_steps, worst
 from verify.errors import ExitCode
 from verify.report.types import EdgeKind, EdgeReport, OutputComparison, Verdict
@@ -45,6 +47,13 @@ def test_without_calibration_the_next_step_is_how_to_get_int8() -> None:
     edges = [edge(name, Verdict.PASS) for name in FILES]
     assert any("--calib" in step for step in next_steps(FILES, edges, calibrated=False, lowering="auto"))
     assert next_steps(FILES, edges, calibrated=True, lowering="auto") == []
+
+
+@pytest.mark.parametrize(("lowering", "other"), [("auto", "onnx2tf"), ("exact", "onnx2tf"), ("onnx2tf", "exact")])
+def test_a_drifting_float_file_is_sent_down_the_other_road(lowering: str, other: str) -> None:
+    edges = [edge("onnx", Verdict.PASS), edge("float32", Verdict.FAIL), edge("int8", Verdict.PASS)]
+    (step,) = next_steps(FILES, edges, calibrated=True, lowering=lowering)
+    assert f"--lowering {other}" in step
 
 
 def test_exit_codes_are_as_designed() -> None:
