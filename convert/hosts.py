@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,12 +18,20 @@ _PRELOAD = {
 }
 
 
+@dataclass(frozen=True)
+class WarmHosts:
+    """Fork servers that hold a host's imports ready, by the path of their socket; a host without one starts cold."""
+
+    sockets: dict[Host, Path] = field(default_factory=dict)
+
+
 class Hosts:
     """A context manager over the workers; on an exception every process group is killed."""
 
-    def __init__(self, log_path: Path, limits: Limits) -> None:
+    def __init__(self, log_path: Path, limits: Limits, warm: WarmHosts | None = None) -> None:
         self._log_path = log_path
         self._limits = limits
+        self._warm = warm or WarmHosts()
         self._workers: dict[Host, Worker] = {}
 
     def warm(self, *hosts: Host) -> None:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from convert.feeding import PreparedSamples, content_sha256, plan_samples, prepare_samples
-from convert.hosts import Hosts
+from convert.hosts import Hosts, WarmHosts
 from convert.judging import Judging, describe_files
 from convert.memory import PeakMemory
 from convert.parity import ArtifactRuns, TorchReference
@@ -29,7 +29,7 @@ from convert.stages.quantize import ToInt8
 from convert.start import Start, open_start
 from convert.verdict import headline, next_steps, worst
 from convert.versions import versions
-from convert.workspace import REPORT_NAMES, Ledger, Workspace, stage_key
+from convert.workspace import REPORT_NAMES, Ledger, StageCache, Workspace, stage_key
 from verify.artifact import Artifact, Format, sha256_of
 from verify.errors import InputError
 from verify.report.html import write_html
@@ -59,8 +59,18 @@ class Outcome:
     reused: bool = False
 
 
-def convert(model: Path, stages: Sequence[Stage], settings: RunSettings, progress: Progress) -> Outcome:
+def convert(
+    model: Path,
+    stages: Sequence[Stage],
+    settings: RunSettings,
+    progress: Progress,
+    *,
+    warm: WarmHosts | None = None,
+    cache: StageCache | None = None,
+) -> Outcome:
     """Run the stages on a model, verify every edge, and publish the output folder.
+
+    ``warm`` saves the workers their imports; ``cache`` has what the same stages made of the same inputs elsewhere.
 
     Raises:
         ToolError: typed, with the stage it came from; the output folder is then as it was before.
@@ -72,13 +82,13 @@ def convert(model: Path, stages: Sequence[Stage], settings: RunSettings, progres
     if folder.exists() and not folder.is_dir():
         raise InputError(f"the output folder would be {folder.name}, which is a file", fix="name another with --output")
     sha256 = sha256_of(model)
-    with Workspace(folder, stem) as workspace:
+    with Workspace(folder, stem, cache) as workspace:
         key = _run_key(sha256, stages, settings)
         earlier = _unchanged(workspace, key)
         if earlier is not None:
             progress.line("Nothing has changed", detail=f"{folder.name}/ is reused as it is")
             return Outcome(earlier, folder, reused=True)
-        with PeakMemory() as memory, Hosts(workspace.log_path, settings.limits) as hosts:
+        with PeakMemory() as memory, Hosts(workspace.log_path, settings.limits, warm) as hosts:
             run = _Run(model, sha256, tuple(stages), settings, progress, workspace, hosts, memory)
             report, ledger = run.whole(key or "")
         progress.say("Publishing")

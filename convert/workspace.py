@@ -17,7 +17,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import psutil
 
@@ -55,10 +55,19 @@ class Ledger:
     made: dict[str, Made] = field(default_factory=dict)
 
 
+class StageCache(Protocol):
+    """What stages of other runs made, by content address."""
+
+    def fetch(self, key: str, folder: Path) -> Made | None:
+        """Put what was made under the key into ``folder``, with its companions; ``None`` when nothing was."""
+        ...
+
+
 class Workspace:
     """A context manager around one run's staging folder; leaves nothing behind unless :meth:`publish` was called."""
 
-    def __init__(self, output: Path, stem: str) -> None:
+    def __init__(self, output: Path, stem: str, cache: StageCache | None = None) -> None:
+        self.cache = cache
         self.output = output.absolute()
         self.stem = stem
         self.staging = self.output.parent / f".{self.output.name}.partial-{os.getpid()}"
@@ -91,7 +100,11 @@ class Workspace:
         return self.staging / f"{self.stem}{stage.suffix}"
 
     def reusable(self, stage: Stage, key: str) -> Made | None:
-        """What an earlier run made under the same key, if it is still there unchanged; hard-linked into staging."""
+        """What an earlier run made under the same key, if it is still there unchanged; put into staging."""
+        kept = self._kept(stage, key)
+        return kept if kept is not None or self.cache is None else self.cache.fetch(key, self.staging)
+
+    def _kept(self, stage: Stage, key: str) -> Made | None:
         made = self.earlier.made.get(stage.artifact_name)
         if made is None or made.key != key:
             return None

@@ -1,0 +1,1 @@
+"""The manifest of a zoo: TOML, checked at the edge, expanded to one entry a job."""

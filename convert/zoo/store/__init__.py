@@ -1,0 +1,1 @@
+"""The content-addressed store: artifacts by their hash, results by what they were made from."""

@@ -1,0 +1,1 @@
+"""What a run of a zoo came to: one ``ZooReport``, one file a rendering."""
