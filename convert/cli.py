@@ -21,6 +21,7 @@ from convert.stages.export import ExportOnnx
 from convert.stages.lower import OnnxToSavedModel
 from convert.stages.quantize import ToDynamicInt8, ToFloat16, ToInt8
 from convert.stages.to_tflite import SavedModelToTflite
+from convert.zoo.cli import app as zoo_app
 from verify.console import progress_console, result_console, run_app
 
 app = typer.Typer(
@@ -109,6 +110,7 @@ def _add(command: Command) -> None:
 
 for _command in COMMANDS:
     _add(_command)
+app.add_typer(zoo_app, name="zoo")
 
 
 def main() -> NoReturn:
