@@ -12,8 +12,12 @@ from convert.zoo.result import JobResult, StoredFile
 
 @dataclass(frozen=True)
 class StageEntry:
-    """What a stage made under a key, and where its bytes are; a SavedModel is several files."""
+    """What a stage made under a key, and where its bytes are; a SavedModel is several files.
 
+    All names, in ``made`` and in ``files``, begin with ``stem``: what the model was called where it was made.
+    """
+
+    stem: str
     made: Made
     files: tuple[StoredFile, ...]
 
@@ -23,17 +27,28 @@ class Store(Protocol):
 
     url: str
 
-    def put_file(self, path: Path, name: str) -> StoredFile:
-        """Keep a file's bytes; ``name`` is its POSIX path in the job's output folder."""
+    def put_file(self, path: Path, name: str, *, may_link: bool = False) -> StoredFile:
+        """Keep a file's bytes; ``name`` is its POSIX path in the job's output folder.
+
+        ``may_link`` says that nobody will write to the file any more: it may then become read-only and share its bytes
+        with the store instead of being copied.
+        """
         ...
 
     def get_file(self, file: StoredFile, target: Path) -> None:
-        """The file at ``target``, whole or not at all; raises ``StoreDamaged`` where the bytes are gone or changed."""
+        """The file at ``target``, whole or not at all; raises ``StoreDamaged`` where the bytes are gone or changed.
+
+        It may share its bytes with the store, and is read-only then.
+        """
         ...
 
-    def result(self, key: str) -> JobResult | None: ...
+    def result(self, key: str) -> JobResult | None:
+        """How a job ended; ``None`` where nothing readable is known of it."""
+        ...
 
-    def put_result(self, result: JobResult) -> None: ...
+    def put_result(self, result: JobResult) -> None:
+        """Remember how a job ended, under its own key: a failure too."""
+        ...
 
     def stage(self, key: str) -> StageEntry | None: ...
 
