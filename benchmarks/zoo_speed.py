@@ -144,6 +144,12 @@ def write_results(measured: Measured, docs: Path) -> None:
     zoo, again, alone = measured.zoo, measured.again, measured.alone
     total = sum(run.seconds for run in alone.values())
     cpu = sum(run.cpu_seconds for run in alone.values())
+    peak_alone = max(run.peak_pss_bytes for run in alone.values())
+    rows = (
+        ("`convert pth2tflite`, one after the other", total, cpu, peak_alone),
+        (f"`convert zoo` (cap {measured.cap})", zoo.seconds, zoo.cpu_seconds, zoo.peak_pss_bytes),
+        ("the same again, unchanged", again.seconds, again.cpu_seconds, again.peak_pss_bytes),
+    )
     lines = [
         "# A zoo against one command after the other",
         "",
@@ -152,11 +158,7 @@ def write_results(measured: Measured, docs: Path) -> None:
         "",
         "| | wall, s | CPU, s | peak memory, GiB |",
         "|---|--:|--:|--:|",
-        f"| `convert pth2tflite`, one after the other | {total:.0f} | {cpu:.0f} | "
-        f"{max(run.peak_pss_bytes for run in alone.values()) / 2**30:.1f} |",
-        f"| `convert zoo` (cap {measured.cap}) | {zoo.seconds:.0f} | {zoo.cpu_seconds:.0f} | {zoo.peak_pss_bytes / 2**30:.1f} |",
-        f"| the same again, unchanged | {again.seconds:.1f} | {again.cpu_seconds:.1f} | "
-        f"{again.peak_pss_bytes / 2**30:.1f} |",
+        *(f"| {what} | {wall:.1f} | {used:.0f} | {peak / 2**30:.1f} |" for what, wall, used, peak in rows),
         "",
         f"The zoo takes **{zoo.seconds / total:.2f}×** the time. Memory is the proportional set size of the whole",
         "process tree, sampled.",
