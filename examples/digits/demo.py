@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from ai_edge_litert.interpreter import Interpreter
-from net import LeNet, digits, train
+from net import digits, train
 
 HERE = Path(__file__).parent
 HELD_OUT, CALIBRATION = 400, 200
@@ -52,7 +52,7 @@ def main() -> int:
     return 0
 
 
-def torch_labels(net: LeNet, images: np.ndarray) -> np.ndarray:
+def torch_labels(net: torch.nn.Module, images: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
         return net(torch.from_numpy(images)).argmax(dim=1).numpy()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
@@ -45,11 +47,18 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return images[order], data.target[order].astype(np.int64)
 
 
-def train(images: np.ndarray, labels: np.ndarray, *, epochs: int = 20, seed: int = 0) -> LeNet:
-    """A trained LeNet in eval mode; a few seconds on one thread, which is also what makes it repeatable."""
+def train(
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    kind: Callable[[], nn.Module] = LeNet,
+    epochs: int = 20,
+    seed: int = 0,
+) -> nn.Module:
+    """A trained net in eval mode; a few seconds on one thread, which is also what makes it repeatable."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
-    net = LeNet()
+    net = kind()
     inputs, targets = torch.from_numpy(images), torch.from_numpy(labels)
     optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
     for _ in range(epochs):
