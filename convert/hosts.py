@@ -43,9 +43,17 @@ class Hosts:
         """The running worker of that host."""
         if host not in self._workers:
             self._workers[host] = Worker(
-                host.value, log_path=self._log_path, preload=_PRELOAD[host], limits=self._limits
+                host.value,
+                log_path=self._log_path,
+                preload=_PRELOAD[host],
+                limits=self._limits,
+                fork_server=self._warm.sockets.get(host),
             )
         return self._workers[host]
+
+    def processes(self) -> set[int]:
+        """All running workers and what they started; a fork server's are not below us."""
+        return set[int]().union(*(worker.processes() for worker in list(self._workers.values())))
 
     def close(self, host: Host) -> None:
         """End a worker after its queued jobs and give its memory back; it starts afresh if wanted again."""

@@ -1,25 +1,27 @@
-"""Peak memory of a run: this process and everything under it, sampled."""
+"""Peak memory of a run: this process, everything under it and its workers, sampled."""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Set
 from types import TracebackType
 from typing import Self
 
-from verify.worker import resident_bytes
+from verify.process_tree import descendants, resident_bytes
 
 SAMPLING_SECONDS = 0.25
 
 
 class PeakMemory:
-    """A context manager that samples the resident set of the whole process tree; ``bytes`` is the highest sum seen.
+    """A context manager that samples the resident set of the process tree and of ``workers``; ``bytes`` is the highest.
 
     Pages that processes share are counted once for each of them, so the figure errs on the high side.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, workers: Callable[[], Set[int]] = frozenset) -> None:
         self.bytes = 0
+        self._workers = workers
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True, name="peak-memory")
 
@@ -35,4 +37,5 @@ class PeakMemory:
 
     def _sample(self) -> None:
         while not self._done.wait(SAMPLING_SECONDS):
-            self.bytes = max(self.bytes, resident_bytes(os.getpid()))
+            family = {os.getpid(), *descendants(os.getpid()), *self._workers()}
+            self.bytes = max(self.bytes, resident_bytes(family))

@@ -7,7 +7,7 @@ JSON (:meth:`ToolError.to_json`, :func:`error_from_json`) and is raised again on
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar, TypedDict
+from typing import ClassVar, NotRequired, TypedDict
 
 
 class ExitCode(IntEnum):
@@ -28,6 +28,8 @@ class ErrorJson(TypedDict):
     what: str
     fix: str
     context: list[str]
+    signal: NotRequired[int]
+    """Of a :class:`WorkerDied`, where there was one."""
 
 
 class ToolError(Exception):
@@ -138,7 +140,17 @@ class InfrastructureError(ToolError):
 
 
 class WorkerDied(InfrastructureError):
-    """A worker process ended by a signal or without an answer."""
+    """A worker process ended without an answer: by the signal of that number, where there was one."""
+
+    def __init__(self, what: str, *, fix: str = "", context: tuple[str, ...] = (), signal: int | None = None) -> None:
+        super().__init__(what, fix=fix, context=context)
+        self.signal = signal
+
+    def to_json(self) -> ErrorJson:
+        data = super().to_json()
+        if self.signal is not None:
+            data["signal"] = self.signal
+        return data
 
 
 class OutOfMemory(InfrastructureError):
@@ -147,6 +159,18 @@ class OutOfMemory(InfrastructureError):
 
 class TimeLimitExceeded(InfrastructureError):
     """A job ran longer than its limit."""
+
+
+class TooManyProcesses(InfrastructureError):
+    """A job started more processes than its limit."""
+
+
+class LogTooLong(InfrastructureError):
+    """A job printed more than its limit."""
+
+
+class DiskFull(InfrastructureError):
+    """A disk, or the user's share of it, has no room left for a file."""
 
 
 class MissingDependency(InfrastructureError):
@@ -163,4 +187,7 @@ def _all_types(root: type[ToolError]) -> dict[str, type[ToolError]]:
 def error_from_json(data: ErrorJson) -> ToolError:
     """The error that :meth:`ToolError.to_json` described, as its own type again."""
     kind = _all_types(ToolError).get(data["type"], ToolError)
-    return kind(data["what"], fix=data["fix"], context=tuple(data["context"]))
+    error = kind(data["what"], fix=data["fix"], context=tuple(data["context"]))
+    if isinstance(error, WorkerDied):
+        error.signal = data.get("signal")
+    return error

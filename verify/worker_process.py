@@ -17,29 +17,30 @@ import threading
 import time
 import traceback
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, NoReturn, get_type_hints
 
-from verify.errors import ErrorJson, InfrastructureError, OutOfMemory, ToolError
+from verify.errors import ErrorJson, InfrastructureError, ToolError
 from verify.jsonio import from_jsonable, to_jsonable
+from verify.machine_fault import machine_fault
 
 _RESET_PEAK = "5"
 """What to write to ``/proc/self/clear_refs``, see proc(5)."""
 
 
-_OBJECTS_BETWEEN_COLLECTIONS = 200_000
+OBJECTS_BETWEEN_COLLECTIONS = 200_000
 """Python looks for garbage every 700 new objects; importing and tracing make millions that all stay."""
 
 
-def serve(request_fd: int, answer_fd: int, lifeline_fd: int, preload: tuple[str, ...]) -> None:
+def serve(request_fd: int, answer_fd: int, lifeline_fd: int, preload: tuple[str, ...]) -> NoReturn:
     """Answer requests until the parent closes its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     faulthandler.enable()
     for fd in (request_fd, answer_fd, lifeline_fd):
         os.set_inheritable(fd, False)
     _end_with_parent(lifeline_fd)
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     for module_name in preload:
-        _warm(module_name)
+        warm(module_name)
     gc.freeze()
     with os.fdopen(request_fd, encoding="utf-8") as requests, os.fdopen(answer_fd, "w", encoding="utf-8") as answers:
         for line in requests:
@@ -48,7 +49,8 @@ def serve(request_fd: int, answer_fd: int, lifeline_fd: int, preload: tuple[str,
             answer = _perform(json.loads(line))
             answer["seconds"] = time.monotonic() - started
             answer["peak_memory_bytes"] = _peak_memory_bytes()
-            sys.stdout.flush()
+            with contextlib.suppress(OSError):  # the disk of the log may be full
+                sys.stdout.flush()
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
     os._exit(0)  # frameworks can hang or crash in their exit handlers; everything is written already
@@ -84,7 +86,7 @@ def _wait_for_hang_up(fd: int) -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def _warm(module_name: str) -> None:
+def warm(module_name: str) -> None:
     """Import early what a job will want; if that fails, the job says so in its own words."""
     try:
         importlib.import_module(module_name)
@@ -100,15 +102,17 @@ def _perform(request: dict[str, Any]) -> dict[str, Any]:
         arguments = {key: from_jsonable(hints[key], value) for key, value in request["arguments"].items()}
         return {"value": to_jsonable(job(**arguments), hints["return"])}
     except BaseException as error:  # a job may run any library: whatever that raises must come back typed
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the disk of the log may be full
+            traceback.print_exc()
         return {"error": _typed(error, request["job"])}
 
 
 def _typed(error: BaseException, job: str) -> ErrorJson:
+    fault = machine_fault(error, job)
+    if fault is not None:
+        return fault.to_json()
     if isinstance(error, ToolError):
         return error.to_json()
-    if isinstance(error, MemoryError):
-        return OutOfMemory(f"out of memory in {job}: {error}", fix="use a machine with more memory").to_json()
     what = f"{job} failed: {type(error).__name__}: {error}"
     return InfrastructureError(what, fix="the log file has the whole traceback").to_json()
 
