@@ -55,6 +55,10 @@ class Source:
     weights: str = ""
     """For an architecture by name: ``random`` (seeded), or the name of published weights (``DEFAULT``)."""
     seed: int = 0
+    arch_args: tuple[tuple[str, str], ...] = ()
+    """For an architecture by name: what its constructor is given, as ``ExportOnnx`` has it."""
+    inputs: tuple[str, ...] = ()
+    """For an architecture by name: its inputs, where they are not its own; random weights are settled on such."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,8 @@ class Job:
     folder: Path
     scratch: Path
     store: str
+    source_key: str = ""
+    """The content address of the checkpoint, as it was when the job was planned."""
     limits: JobLimits = field(default_factory=JobLimits)
     cores: int = 1
     attempt: int = 1

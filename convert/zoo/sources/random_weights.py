@@ -1,0 +1,153 @@
+"""Random weights that behave like trained ones as far as numbers go. Imports torch.
+
+A net as it comes from its constructor is no test of a conversion: batch norms divide by the wrong numbers, so that
+outputs vanish (1e-9) or overflow; heads and residual branches that start at zero hide everything before them. Here
+zeros are filled, vanishing scales are set to 0.1, and batch norms learn their statistics from a few inputs.
+
+Those inputs are seeded noise, and not the job's calibration samples: the checkpoint then depends on its source alone,
+and other samples change the int8 file only. Pictures are smooth noise, whose power falls with frequency as that of
+photographs does (Field, 1987, https://doi.org/10.1364/JOSAA.4.002379).
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from convert.stages.export import ExportOnnx
+from convert.zoo.job import Source
+from convert.zoo.sources.library import architecture_of, save_state
+from verify.checkpoint import open_model
+from verify.checkpoint.architectures import arguments_of, indexed, library_constructor, parse_arch
+from verify.errors import ArchitectureUnknown
+from verify.samples import InputSpec, RandomSamples
+from verify.samples.load import load
+
+BATCH_SIZE = 4
+MOST_BATCHES = 4
+_POSITIONS = MOST_BATCHES * 224 * 224
+"""Pixels a sample-channel, over all batches: one batch of larger pictures has as much to tell as four small ones."""
+_FILLED_STD = 0.02
+_LEAST_SCALE = 1e-3
+_SCALE = 0.1
+_PICTURE_RANK = 4
+
+
+def random_checkpoint(source: Source, folder: Path) -> Path:
+    """The architecture's weights, drawn by the source's seed, at ``folder/NAME.pth``.
+
+    It runs on one thread: how many a machine has must not show in the last bits.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with tempfile.TemporaryDirectory(dir=folder) as drafts:
+            draft = save_state(_constructed(source), Path(drafts) / f"{source.location}.pth")
+            opened = open_model(_opening_options(source).source(draft))
+            settle_batch_norm(opened.module, opened.description.inputs, source.seed)
+            return save_state(opened.module, folder / draft.name)  # not over the draft: the module's weights map it
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _opening_options(source: Source) -> ExportOnnx:
+    """As the conversion will open it, so that inputs and auxiliary heads are what they will be."""
+    return ExportOnnx(arch=architecture_of(source), arch_args=source.arch_args, inputs=source.inputs)
+
+
+def _constructed(source: Source) -> torch.nn.Module:
+    arch = parse_arch(architecture_of(source))
+    entry = indexed(arch)[0]
+    arguments = arguments_of(source.arch_args)
+    torch.manual_seed(source.seed)
+    try:
+        net = library_constructor(entry, {**dict(entry.options), **arguments})(None)
+    except Exception as error:  # a library's constructor may raise anything about arguments it does not know
+        raise ArchitectureUnknown(
+            f"{arch.text} could not be built with {arguments or 'no arguments'}: {type(error).__name__}: {error}",
+            fix="check arch_args",
+        ) from error
+    fill_zeros(net)
+    return net
+
+
+def fill_zeros(net: torch.nn.Module) -> None:
+    """Give what starts at zero, or next to it, values that matter.
+
+    1. The scale of a normalisation layer that is zero (the last of a residual branch) becomes one.
+    2. Zero matrices (ViT's head, position tables) are drawn from a normal distribution of deviation 0.02.
+    3. Any other zero that is no bias (a skip's gain), and constants below 0.001 (ConvNeXt's layer scale), become 0.1.
+    """
+    norms = {id(module.weight) for module in net.modules() if _is_norm(module) and module.weight is not None}
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            zero = not parameter.any()
+            if id(parameter) in norms:
+                parameter.fill_(1.0) if zero else None
+            elif parameter.dim() > 1 and zero:
+                torch.nn.init.normal_(parameter, std=_FILLED_STD)
+            elif not name.endswith("bias") and _vanishes(parameter):
+                parameter.fill_(_SCALE)
+
+
+def _is_norm(module: torch.nn.Module) -> bool:
+    return "norm" in type(module).__name__.lower() and hasattr(module, "weight")
+
+
+def _vanishes(parameter: torch.Tensor) -> bool:
+    first = parameter.flatten()[0]
+    return bool(first.abs() < _LEAST_SCALE and (parameter == first).all())
+
+
+def settle_batch_norm(net: torch.nn.Module, inputs: tuple[InputSpec, ...], seed: int) -> None:
+    """Replace the running statistics of every batch norm by the mean of a few batches'; all else stays in eval mode."""
+    norms = [module for module in net.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
+    norms = [norm for norm in norms if norm.track_running_stats]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    with torch.no_grad():
+        for batch in noise_batches(inputs, seed):
+            net(*batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()
+
+
+def noise_batches(inputs: tuple[InputSpec, ...], seed: int) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Batches of random samples; those of float inputs with height and width are smooth."""
+    generator = torch.Generator().manual_seed(seed)
+    samples = load(RandomSamples(seed), inputs)
+    for _ in range(_batch_count(inputs)):
+        drawn = [next(samples) for _ in range(BATCH_SIZE)]
+        batch = {spec.name: torch.cat([torch.from_numpy(each[spec.name]) for each in drawn]) for spec in inputs}
+        yield tuple(_smoothed(spec, batch[spec.name], generator) for spec in inputs)
+
+
+def _batch_count(inputs: tuple[InputSpec, ...]) -> int:
+    sizes = [math.prod(dim for dim in spec.shape[2:] if isinstance(dim, int)) for spec in inputs]
+    return min(MOST_BATCHES, max(1, round(_POSITIONS / max(sizes))))
+
+
+def _smoothed(spec: InputSpec, white: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Noise of the same shape with amplitude 1/frequency, each picture with a contrast and a mean of its own."""
+    if white.dim() < _PICTURE_RANK or not white.is_floating_point() or spec.low is not None:
+        return white
+    height, width = white.shape[-2:]
+    down, across = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
+    frequency = (down.square() + across.square()).sqrt().clamp(min=1 / max(height, width))
+    smooth = torch.fft.irfft2(torch.fft.rfft2(white) / frequency, s=(height, width))
+    axes = tuple(range(1, white.dim()))
+    smooth = smooth / smooth.std(dim=axes, keepdim=True)
+    each = (len(white), *([1] * len(axes)))
+    contrast = 0.5 + torch.rand(each, generator=generator)
+    mean = 0.5 * torch.randn(each, generator=generator)
+    return torch.addcmul(mean, smooth, contrast)
