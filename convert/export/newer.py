@@ -17,7 +17,7 @@ from convert.export.examples import example_inputs
 from convert.export.plan import ExportPlan, Written
 from convert.export.settle import RecordedProgram, SettledProgram, recorded
 from convert.export.shortcuts import shortcuts
-from convert.export.source_line import of_exception, of_stack_trace
+from convert.export.source_line import make_traces_portable, of_exception, of_stack_trace
 from verify.runners.flatten import named_outputs
 from verify.samples import InputSpec
 
@@ -29,6 +29,7 @@ DATA_DEPENDENT = "the model branches on the values in its data"
 def write_onnx(module: torch.nn.Module | ExportedProgram, plan: ExportPlan) -> Written:
     """Write ``plan.out``; raises :class:`AttemptFailed`."""
     translated = _translated(module, plan)
+    make_traces_portable(translated.model)
     signature = check_graph(onnx_file.graph_only(translated, plan.out), plan)
     onnx_file.save(translated, plan.out)
     return Written(signature, fixed_outputs(signature))

@@ -12,7 +12,7 @@ from convert.export.attempt import AttemptFailed, first_line
 from convert.export.check import check_graph, fixed_outputs
 from convert.export.examples import BATCH_SIZE, example_inputs
 from convert.export.plan import ExportPlan, Written
-from convert.export.source_line import of_exception
+from convert.export.source_line import of_exception, portable
 from verify.errors import ToolError
 from verify.runners.flatten import flatten_outputs, named_outputs
 from verify.signature import BATCH
@@ -104,5 +104,5 @@ def name_batch_axes(graph: Any, plan: ExportPlan) -> None:
 def _baked_in(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
     """What the tracer says it took for constant, one line for each place in the model."""
     traced = [each for each in caught if issubclass(each.category, torch.jit._trace.TracerWarning)]
-    places = dict.fromkeys(f"{each.filename}:{each.lineno}" for each in traced)
+    places = dict.fromkeys(f"{portable(each.filename)}:{each.lineno}" for each in traced)
     return tuple(f"the trace takes what {place} computes for constant" for place in places)

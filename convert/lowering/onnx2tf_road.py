@@ -72,10 +72,19 @@ def _save(function: Any, signature: Signature, out: Path) -> None:
     from convert.lowering.saved_model import Lowered, save
 
     module = tf.__internal__.tracking.AutoTrackable()
-    module.variables = list(function.variables)  # also of layers that onnx2tf made inside lambdas, which Keras loses
-    module.trainable_variables = list(function.trainable_variables)
+    module.variables = _as_traced(function)
+    module.trainable_variables = [variable for variable in module.variables if variable.trainable]
     module.serve = function
     save(Lowered(module, signature, function), out)
+
+
+def _as_traced(function: Any) -> list[Any]:
+    """All variables in the order in which the graph met them; ``function.variables`` is in that of their addresses.
+
+    Also those of layers that onnx2tf made inside lambdas, which Keras loses.
+    """
+    place = {id(captured): index for index, (captured, _) in enumerate(function.graph.captures)}
+    return sorted(function.variables, key=lambda variable: place.get(id(variable.handle), len(place)))
 
 
 def _function(keras_model: Any, signature: Signature, permutations: Mapping[str, tuple[int, ...]], probe: Probe) -> Any:

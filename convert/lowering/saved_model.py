@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,18 @@ def save(lowered: Lowered, folder: Path) -> None:
     """Write the SavedModel; loading it gives ``variables``, ``trainable_variables`` and a call by input names."""
     options = tf.saved_model.SaveOptions(experimental_debug_stripper=True)
     tf.saved_model.save(lowered.module, str(folder), signatures={SIGNATURE: lowered.function}, options=options)
+    _settle_fingerprint(folder / "fingerprint.pb")
+
+
+def _settle_fingerprint(path: Path) -> None:
+    """TensorFlow gives each SavedModel a random id; from its other fields, the same model is the same bytes."""
+    from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
+
+    fingerprint = FingerprintDef.FromString(path.read_bytes())
+    fingerprint.uuid = ""
+    digest = hashlib.sha256(fingerprint.SerializeToString(deterministic=True)).digest()
+    fingerprint.uuid = str(int.from_bytes(digest[:8], "big"))  # 64 bits in decimal, as TensorFlow writes it
+    path.write_bytes(fingerprint.SerializeToString(deterministic=True))
 
 
 def _traced(model: ir.Model, signature: Signature, variables: dict[str, tf.Variable]) -> Any:
