@@ -65,19 +65,21 @@ def convert(
     settings: RunSettings,
     progress: Progress,
     *,
+    stem: str | None = None,
     warm: WarmHosts | None = None,
     cache: StageCache | None = None,
 ) -> Outcome:
     """Run the stages on a model, verify every edge, and publish the output folder.
 
-    ``warm`` saves the workers their imports; ``cache`` has what the same stages made of the same inputs elsewhere.
+    ``stem`` is what the files are called before their suffix, as the model is if left out. ``warm`` saves the workers
+    their imports; ``cache`` has what the same stages made of the same inputs elsewhere.
 
     Raises:
         ToolError: typed, with the stage it came from; the output folder is then as it was before.
     """
     if settings.calibration is None:
         stages = [stage for stage in stages if not isinstance(stage, ToInt8)]
-    stem = model.name.rstrip("/").split(".")[0] or model.name
+    stem = stem or model.name.rstrip("/").split(".")[0] or model.name
     folder = (settings.output or Path.cwd() / stem).absolute()
     if folder.exists() and not folder.is_dir():
         raise InputError(f"the output folder would be {folder.name}, which is a file", fix="name another with --output")
@@ -88,7 +90,7 @@ def convert(
         if earlier is not None:
             progress.line("Nothing has changed", detail=f"{folder.name}/ is reused as it is")
             return Outcome(earlier, folder, reused=True)
-        with PeakMemory() as memory, Hosts(workspace.log_path, settings.limits, warm) as hosts:
+        with Hosts(workspace.log_path, settings.limits, warm) as hosts, PeakMemory(hosts.processes) as memory:
             run = _Run(model, sha256, tuple(stages), settings, progress, workspace, hosts, memory)
             report, ledger = run.whole(key or "")
         progress.say("Publishing")

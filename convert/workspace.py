@@ -73,7 +73,7 @@ class Workspace:
         self.staging = self.output.parent / f".{self.output.name}.partial-{os.getpid()}"
         self.scratch = self.staging / ".scratch"
         self.log_path = self.staging / "run.log"
-        self.earlier = _read_ledger(self.output)
+        self.earlier = read_ledger(self.output)
 
     def __enter__(self) -> Self:
         _remove_abandoned(self.output)
@@ -190,7 +190,8 @@ def _version(distribution: str) -> str:
         return "absent"
 
 
-def _read_ledger(output: Path) -> Ledger:
+def read_ledger(output: Path) -> Ledger:
+    """The ledger that :meth:`Workspace.publish` left in an output folder; an empty one where none can be read."""
     path = output / LEDGER_NAME
     if not path.is_file():
         return Ledger()

@@ -62,7 +62,14 @@ class ExportOnnx(Stage):
 
     def key(self) -> dict[str, Any]:
         """As of any stage, and the content of the Python file that defines the architecture."""
-        return {**super().key(), "architecture_sha256": _source_sha256(self.arch)}
+        source = self.architecture_file()
+        return {**super().key(), "architecture_sha256": sha256_of(source) if source is not None else ""}
+
+    def architecture_file(self, folder: Path = Path()) -> Path | None:
+        """The user's own ``net.py`` or ``package/module.py``; ``None`` for an architecture of an installed library."""
+        place = (self.arch or "").rpartition(":")[0]
+        candidates = (folder / place, folder / (place.replace(".", "/") + ".py")) if place else ()
+        return next((path for path in candidates if path.is_file()), None)
 
     def call(self, artifact: Artifact, out: Path) -> StageResult:
         from convert.export.ladder import export_module
@@ -73,10 +80,3 @@ class ExportOnnx(Stage):
         outcome = export_module(module, opened.description, out, self.opset, self.exporter)
         written = Artifact(out, Format.ONNX, outcome.signature, sha256_of(out))
         return StageResult(written, outcome.notes, outcome.refusals)
-
-
-def _source_sha256(arch: str | None) -> str:
-    """Hash of the user's own ``net.py`` or ``package/module.py``; empty for architectures of an installed library."""
-    place = (arch or "").rpartition(":")[0]
-    candidates = (Path(place), Path(place.replace(".", "/") + ".py")) if place else ()
-    return next((sha256_of(path) for path in candidates if path.is_file()), "")

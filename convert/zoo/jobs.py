@@ -30,14 +30,15 @@ def make_jobs(zoo: Zoo, *, store: str, scratch: Path, hashes: HashMemo) -> Itera
 
 
 def _job(model: PlannedModel, folder: Path, store: str, scratch: Path, hashes: HashMemo) -> Job:
-    key = job_key(model, source_key(model.task.source, folder, hashes), folder, hashes)
+    source = source_key(model.task.source, folder, hashes)
     return Job(
         id=model.id,
-        key=key,
+        key=job_key(model.task, source, folder, hashes),
         task=model.task,
         folder=folder,
         scratch=scratch,
         store=store,
+        source_key=source,
         limits=model.limits,
         cores=model.cores,
     )

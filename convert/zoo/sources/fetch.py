@@ -64,7 +64,7 @@ def _brought(source: Source, folder: Path, place: Path, *, store: Store, key: st
         if found != source.sha256:
             path.unlink()
             raise checksum_mismatch(source.location, source.sha256, found)
-    store.put_source(key, store.put_file(path, path.name))
+    store.put_source(key, store.put_file(path, path.name, may_link=True))
     return path
 
 
