@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from verify.console import progress_console, result_console
-from verify.errors import InputError
+from verify.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from convert.zoo.engines.base import Engine
@@ -150,6 +150,70 @@ def collect(
     _finish(report, run.places, _baseline(baseline), as_json=as_json)
 
 
+@app.command()
+def gc(
+    store: Annotated[str, typer.Argument(help="A zoo's output folder, or its store: a folder or an fsspec URL.")],
+    *,
+    max_size: Annotated[
+        str | None, typer.Option("--max-size", help="Remove what was not used for longest until this fits, as 20GB.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
+) -> None:
+    """Make room in a store: what no result names goes always, what was not used for longest when told a size."""
+    from convert.zoo.manifest.units import parse_bytes
+    from convert.zoo.places import Places
+    from convert.zoo.store import open_store
+    from convert.zoo.store.gc import gc as collect_garbage
+
+    inside = Places(Path(store)).store
+    opened = open_store(str(inside) if inside.is_dir() else store)
+    report = collect_garbage(opened, parse_bytes(max_size) if max_size else None, dry_run=dry_run)
+    removed = "would go" if dry_run else "removed"
+    result_console().print(
+        f"{removed}: {report.removed_entries} results and stages, {report.removed_blobs} files, "
+        f"{report.removed_bytes / 1e6:.1f} MB; left: {report.left_entries} and {report.left_bytes / 1e6:.1f} MB",
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def diff(
+    earlier: Annotated[Path, typer.Argument(help="The zoo.json of an earlier run.", exists=True, dir_okay=False)],
+    later: Annotated[Path, typer.Argument(help="The zoo.json of a later run.", exists=True, dir_okay=False)],
+    *,
+    as_json: Annotated[bool, _AS_JSON] = False,
+) -> None:
+    """Say what changed between two runs; leaves with 1 when something got worse."""
+    from convert.zoo.summary.diff import Direction, render_diff_json
+    from convert.zoo.summary.diff import diff as compare
+    from convert.zoo.summary.json import read_report
+    from convert.zoo.summary.terminal import render_changes
+
+    changes = compare(read_report(earlier), read_report(later))
+    if as_json:
+        sys.stdout.write(render_diff_json(changes))
+    else:
+        render_changes(changes, result_console())
+    raise typer.Exit(int(ExitCode.PARITY_FAILED if changes.of(Direction.REGRESSION) else ExitCode.PASS))
+
+
+@app.command()
+def merge(
+    shards: Annotated[list[Path], typer.Argument(help="Output folders of the shards.", exists=True, file_okay=False)],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the summary of the whole.")],
+    baseline: Annotated[Path | None, _BASELINE] = None,
+) -> None:
+    """Write one summary of a zoo whose shards ran apart."""
+    from convert.zoo.summary.merge import merge_folders
+    from convert.zoo.summary.standing import exit_code
+    from convert.zoo.summary.terminal import render_summary
+
+    report = merge_folders(shards, output, _baseline(baseline))
+    render_summary(report, result_console(), output / "zoo.html")
+    raise typer.Exit(int(exit_code(report.rows)))
+
+
 def _zoo(manifest: Path, filters: list[str] | None, shard: str) -> Zoo:
     from datetime import UTC, datetime
 
@@ -191,8 +255,8 @@ def _engine(name: str, slots: int, memory_bytes: int, ray_address: str, *, cold:
     def ray(places: Places, lock: int) -> Engine:
         from convert.zoo.engines.ray_engine import RayEngine
 
-        del places, lock
-        return RayEngine(ray_address or None, slots=slots, memory_bytes=memory_bytes)
+        address = ray_address or None
+        return RayEngine(places.jobs, slots, memory_bytes, address=address, cold=cold, held_open=(lock,))
 
     engines: dict[str, MakeEngine] = {"local": local, "ray": ray}
     if name not in engines:
@@ -212,9 +276,9 @@ def _finish(report: ZooReport, places: Places, baseline: ZooReport | None, *, as
     from convert.zoo.summary.standing import exit_code
     from convert.zoo.summary.terminal import render_summary
 
-    write_summary(report, places.output, baseline)
+    changes = write_summary(report, places.output, baseline)
     if as_json:
         sys.stdout.write((places.output / "zoo.json").read_text(encoding="utf-8"))
     else:
-        render_summary(report, result_console(), places.output / "zoo.html")
+        render_summary(report, result_console(), places.output / "zoo.html", changes)
     raise typer.Exit(int(exit_code(report.rows)))

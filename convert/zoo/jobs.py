@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from convert.zoo.job import Job
 from convert.zoo.keys import job_key
 from convert.zoo.plan import PlannedModel, Zoo
 from convert.zoo.result import JobResult, Outcome
-from convert.zoo.sources import source_key
+from convert.zoo.sources import HashMemo, source_key
 from verify.errors import InputError, ToolError
-
-if TYPE_CHECKING:
-    from convert.zoo.sources.hashes import HashMemo
 
 
 def make_jobs(zoo: Zoo, *, store: str, scratch: Path, hashes: HashMemo) -> Iterator[Job | JobResult]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from convert.memory import PeakMemory
@@ -19,10 +20,8 @@ from convert.zoo.progress import ZooProgress
 from convert.zoo.result import JobResult, Outcome
 from convert.zoo.resume import to_run
 from convert.zoo.scheduler import Scheduler
-from convert.zoo.sources.hashes import HashMemo
-from convert.zoo.store import open_store
-from convert.zoo.store.base import Store
-from convert.zoo.store.errors import StoreDamaged
+from convert.zoo.sources import HashMemo
+from convert.zoo.store import Store, StoreDamaged, open_store
 from convert.zoo.summary.build import RunFacts, build_report
 from convert.zoo.summary.types import ZooReport
 
@@ -60,7 +59,7 @@ def run_zoo(zoo: Zoo, run: ZooRun, make_engine: MakeEngine, progress: ZooProgres
         store = open_store(run.store_url)
         jobs, results = _sorted_out(zoo, run)
         collected = _Collected(store, places, dict(results))
-        with make_engine(places, lock) as engine, PeakMemory() as memory, progress:
+        with make_engine(places, lock) as engine, PeakMemory(proportional=True) as memory, progress:
             waiting = collected.resume(jobs, run.retry, engine.largest_job_bytes)
             progress.reused([collected.results[job.id] for job in jobs if job.id in collected.results])
             for refused in results.values():
@@ -70,6 +69,7 @@ def run_zoo(zoo: Zoo, run: ZooRun, make_engine: MakeEngine, progress: ZooProgres
             progress.queued(waiting)
             Scheduler(engine, _Both(progress, collected), seconds).run(waiting)
         facts = RunFacts(
+            created=_now(),
             engine=run.engine,
             wall_seconds=time.monotonic() - started,
             peak_memory_bytes=memory.bytes or None,
@@ -97,7 +97,7 @@ def collect_zoo(zoo: Zoo, run: ZooRun) -> ZooReport:
                 collected.finished(found)
             else:
                 collected.take(job)
-        facts = RunFacts(engine=run.engine, wall_seconds=0.0, shard=run.shard)
+        facts = RunFacts(created=_now(), engine=run.engine, wall_seconds=0.0, shard=run.shard)
         return build_report(zoo, collected.results, facts)
 
 
@@ -105,6 +105,10 @@ def past_seconds(places: Places, jobs: Sequence[Job]) -> Mapping[str, float]:
     """How long jobs of the same name took last time."""
     earlier = {job.id: last_result(places.jobs, job.id) for job in jobs}
     return {job_id: result.seconds for job_id, result in earlier.items() if result is not None}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _sorted_out(zoo: Zoo, run: ZooRun) -> tuple[list[Job], dict[str, JobResult]]:
