@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +30,19 @@ class Hashes(Protocol):
     """Content hashes of files and folders, as :func:`verify.artifact.sha256_of` has them, but remembered."""
 
     def sha256(self, path: Path) -> str: ...
+
+
+@dataclass
+class OneLook:
+    """Hashes of one planning pass, which looks at a path once: a thousand models share one folder of photographs."""
+
+    hashes: Hashes
+    _known: dict[Path, str] = field(default_factory=dict)
+
+    def sha256(self, path: Path) -> str:
+        if path not in self._known:
+            self._known[path] = self.hashes.sha256(path)
+        return self._known[path]
 
 
 def job_key(task: ModelTask, source_key: str, folder: Path, hashes: Hashes) -> str:
