@@ -30,6 +30,11 @@ def resident_bytes(processes: Iterable[int]) -> int:
     return sum(map(_resident_bytes, processes))
 
 
+def anonymous_bytes(processes: Iterable[int]) -> int:
+    """Sum of their resident memory that is of no file; what they share is counted once for each."""
+    return sum(map(_anonymous_bytes, processes))
+
+
 def proportional_bytes(processes: Iterable[int]) -> int:
     """Sum of their memory, swapped out too; what ``n`` processes share is counted a part in ``n`` for each.
 
@@ -158,10 +163,21 @@ def _thread_count(process: int) -> int:
     return int(fields[17]) if fields else 0
 
 
+def _pages(process: int) -> list[int]:
+    """Size, resident, shared, … of proc(5), in pages."""
+    return list(map(int, _read(f"/proc/{process}/statm").split())) or [0, 0, 0]
+
+
+def _anonymous_bytes(process: int) -> int:
+    if not _has_proc():
+        return _resident_bytes(process)
+    _, resident, shared, *_ = _pages(process)
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
+
+
 def _resident_bytes(process: int) -> int:
     if _has_proc():
-        fields = _read(f"/proc/{process}/statm").split()
-        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
+        return _pages(process)[1] * os.sysconf("SC_PAGE_SIZE")
     import psutil
 
     try:

@@ -77,13 +77,13 @@ class Worker:
         self._watch = watch or FamilyWatch(name, limits or Limits(), log_path)
         self._queue = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"worker-{name}")
 
-    def submit(self, job: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[JobOutcome[R]]:
+    def submit(self, job: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[JobOutcome[R]]:
         """Queue a job. The future raises the job's own typed error, or an ``InfrastructureError``."""
         if args:
             raise TypeError("jobs take keyword arguments only: they cross the boundary by name")
         return self._queue.submit(self._run, job, dict(kwargs))
 
-    def run(self, job: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> JobOutcome[R]:
+    def run(self, job: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobOutcome[R]:
         """Run a job and wait for it."""
         return self.submit(job, *args, **kwargs).result()
 

@@ -1,0 +1,39 @@
+"""What a job's own process does: stand where the job wants to stand, and run its body."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import tempfile
+from pathlib import Path
+from typing import get_type_hints
+
+from convert.hosts import WarmHosts
+from convert.zoo.job import Job
+from convert.zoo.result import Conversion
+from verify.errors import InputError
+from verify.jsonio import json_schema
+
+
+def run_body(job: Job, warm: WarmHosts, scratch: Path, temporary: Path, join: tuple[Path, ...]) -> Conversion:
+    """Job of a worker: call ``job.body`` with the job's folder as the current one, and ``temporary`` for ``/tmp``.
+
+    ``join`` are ``cgroup.procs`` files of the groups it is to be in. Raises whatever the body raises.
+    """
+    for group in join:
+        group.write_text("0")
+    os.environ["TMPDIR"] = str(temporary)
+    tempfile.tempdir = None
+    try:
+        os.chdir(job.folder)
+    except OSError as error:
+        raise InputError(f"the job's folder {job.folder} cannot be entered: {error.strerror}") from error
+    module, _, name = job.body.partition(":")
+    conversion: Conversion = getattr(importlib.import_module(module), name)(job, warm, scratch)
+    return conversion
+
+
+def prepare() -> None:
+    """Build once, in a fork server, what turns a job's arguments and answer from and into JSON."""
+    for kind in get_type_hints(run_body).values():
+        json_schema(kind)

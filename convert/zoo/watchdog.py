@@ -1,0 +1,96 @@
+"""Keeps the limits of a job over all its processes, whoever started them and whatever group they are in."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Set
+
+from convert.zoo.job import GIB, MIB, JobLimits
+from verify.errors import InfrastructureError, LogTooLong, OutOfMemory, TimeLimitExceeded, TooManyProcesses
+from verify.limits import Usage
+from verify.process_tree import proportional_bytes, resident_bytes
+
+_WEIGHING_SECONDS = 0.5
+"""Between two exact weighings, which cost milliseconds; a job near its limit is weighed every time."""
+
+_IN_THE_MANIFEST = "if the model needs that, raise {} of it in the manifest"
+
+
+class Watchdog:
+    """A :class:`verify.limits.Watch` of one job.
+
+    ``processes`` gives all that run for it. Their memory is weighed so that what they share, with each other and with
+    the fork servers, is counted once: ``peak_memory_bytes`` is the highest sum seen.
+    """
+
+    def __init__(self, limits: JobLimits, processes: Callable[[], Set[int]]) -> None:
+        self._limits = limits
+        self._processes = processes
+        self._weighed = 0.0
+        self.peak_memory_bytes = 0
+
+    def __call__(self, worker: int | None, elapsed_s: float) -> Usage:
+        """See :class:`verify.limits.Watch`."""
+        del worker
+        running = self._processes()
+        if len(running) > self._limits.processes:  # before they are weighed: they may be many
+            return Usage(0, self._too_many(len(running)))
+        used = self._weigh(running)
+        self.peak_memory_bytes = max(self.peak_memory_bytes, used)
+        return Usage(used, self._passed(elapsed_s, used, running))
+
+    def _too_many(self, count: int) -> InfrastructureError:
+        return TooManyProcesses(
+            f"the job had {count} processes, over its limit of {self._limits.processes}",
+            fix=_IN_THE_MANIFEST.format("the limit of processes"),
+        )
+
+    def _weigh(self, running: Set[int]) -> int:
+        upper_bound = resident_bytes(running)
+        now = time.monotonic()
+        if upper_bound <= self._limits.memory_bytes and now < self._weighed + _WEIGHING_SECONDS:
+            return 0
+        self._weighed = now
+        return proportional_bytes(running)
+
+    def _passed(self, elapsed_s: float, used_bytes: int, running: Set[int]) -> InfrastructureError | None:
+        limits = self._limits
+        if used_bytes > limits.memory_bytes:
+            return over_memory(limits, used_bytes)
+        if elapsed_s > limits.timeout_s:
+            return TimeLimitExceeded(
+                f"the job ran longer than its limit of {limits.timeout_s:g} s",
+                fix=_IN_THE_MANIFEST.format("the time limit"),
+            )
+        printed = printed_bytes(running)
+        if printed > limits.log_bytes:
+            return LogTooLong(
+                f"the job printed {printed / MIB:.1f} MiB, over its limit of {limits.log_bytes / MIB:.1f} MiB",
+                fix="take what prints in a loop out of the model's code; the log shows how it begins",
+            )
+        return None
+
+
+def over_memory(limits: JobLimits, used_bytes: int | None = None) -> OutOfMemory:
+    """The job used more than it may; ``used_bytes`` where that was weighed, and not for the kernel to stop it."""
+    used = f"{used_bytes / GIB:.2f} GiB, over" if used_bytes is not None else "more than"
+    return OutOfMemory(
+        f"the job used {used} its limit of {limits.memory_bytes / GIB:.2f} GiB",
+        fix=_IN_THE_MANIFEST.format("the memory limit"),
+    )
+
+
+def printed_bytes(processes: Iterable[int]) -> int:
+    """Size of the files that are the processes' stdout or stderr. Linux only; elsewhere 0."""
+    logs: dict[tuple[int, int], int] = {}
+    for process in processes:
+        for stream in (1, 2):
+            try:
+                found = os.stat(f"/proc/{process}/fd/{stream}")  # noqa: PTH116
+            except OSError:
+                continue
+            if stat.S_ISREG(found.st_mode):
+                logs[found.st_dev, found.st_ino] = found.st_size
+    return sum(logs.values())
