@@ -47,3 +47,5 @@ class Zoo:
     name: str
     folder: Path
     models: tuple[PlannedModel, ...]
+    output: Path | None = None
+    """The folder for everything a run makes, where the manifest names one."""

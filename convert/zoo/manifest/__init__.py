@@ -1,1 +1,7 @@
 """The manifest of a zoo: TOML, checked at the edge, expanded to one entry a job."""
+
+from convert.zoo.manifest.errors import ManifestInvalid
+from convert.zoo.manifest.load import load_zoo
+from convert.zoo.manifest.selection import select, shard
+
+__all__ = ["ManifestInvalid", "load_zoo", "select", "shard"]
