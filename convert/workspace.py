@@ -183,6 +183,7 @@ def code_sha256() -> str:
     return digest.hexdigest()
 
 
+@cache
 def _version(distribution: str) -> str:
     try:
         return metadata.version(distribution)

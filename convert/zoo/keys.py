@@ -93,6 +93,12 @@ def _samples(text: str | None, folder: Path, hashes: Hashes) -> Mapping[str, str
     return {"text": text}
 
 
+def prepare() -> None:
+    """Find out, once in a fork server, what is the same for all jobs: then no job has to, and it is what runs."""
+    code_sha256()
+    _shared_versions()
+
+
 @cache
 def _shared_versions() -> tuple[tuple[str, str], ...]:
     """Of all libraries and of Python, not of the machine: a cluster's machines share results."""
