@@ -51,9 +51,10 @@ class Hosts:
             )
         return self._workers[host]
 
-    def processes(self) -> set[int]:
-        """All running workers and what they started; a fork server's are not below us."""
-        return set[int]().union(*(worker.processes() for worker in list(self._workers.values())))
+    def started_pids(self) -> set[int]:
+        """The running workers; those of a fork server are not below us."""
+        pids = (worker.started_pid for worker in list(self._workers.values()))
+        return {pid for pid in pids if pid is not None}
 
     def close(self, host: Host) -> None:
         """End a worker after its queued jobs and give its memory back; it starts afresh if wanted again."""

@@ -90,7 +90,7 @@ def convert(
         if earlier is not None:
             progress.line("Nothing has changed", detail=f"{folder.name}/ is reused as it is")
             return Outcome(earlier, folder, reused=True)
-        with Hosts(workspace.log_path, settings.limits, warm) as hosts, PeakMemory(hosts.processes) as memory:
+        with Hosts(workspace.log_path, settings.limits, warm) as hosts, PeakMemory(hosts.started_pids) as memory:
             run = _Run(model, sha256, tuple(stages), settings, progress, workspace, hosts, memory)
             report, ledger = run.whole(key or "")
         progress.say("Publishing")

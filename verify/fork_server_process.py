@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from verify.process_tree import adopt_orphans, descendants, end_all
-from verify.worker_process import OBJECTS_BETWEEN_COLLECTIONS, serve, warm
+from verify.worker_process import OBJECTS_BETWEEN_COLLECTIONS, serve
 
 _BACKLOG = 64
 _REQUEST_SECONDS = 5.0
@@ -161,10 +161,14 @@ def _tell(connection: socket.socket, number: int) -> None:
 
 
 def _prepare(entry: str) -> None:
+    """Import a module, and call its function where one is named; what fails here, the job that needs it will say."""
     module, _, function = entry.partition(":")
-    warm(module)
-    if function:
-        getattr(importlib.import_module(module), function)()
+    try:
+        found = importlib.import_module(module)
+        if function:
+            getattr(found, function)()
+    except Exception:
+        traceback.print_exc()
 
 
 def _become_worker(request: dict[str, Any], descriptors: list[int]) -> NoReturn:

@@ -27,7 +27,7 @@ def machine_fault(error: BaseException, job: str) -> InfrastructureError | None:
     for cause in _chain(error):
         if _is_disk_full(cause):
             return DiskFull(
-                f"no space left on the disk of {_folder(cause)}, which {job} writes to",
+                f"no space left on {_disk(cause)} that {job} writes to",
                 fix="free some, or work on another disk",
                 context=context,
             )
@@ -56,7 +56,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or out_of_memory or any(text in str(error) for text in _SAYS_NO_MEMORY)
 
 
-def _folder(error: BaseException) -> Path:
-    """Of the file that had no room, where the error names it."""
+def _disk(error: BaseException) -> str:
+    """By a folder on it, where the error names the file that had no room."""
     named = error.filename if isinstance(error, OSError) else None
-    return Path(os.fsdecode(named)).absolute().parent if isinstance(named, str | bytes) else Path.cwd()
+    return f"the disk of {Path(os.fsdecode(named)).absolute().parent}" if isinstance(named, str | bytes) else "a disk"

@@ -18,11 +18,12 @@ _ENDING_SECONDS = 20.0
 _PAUSE_SECONDS = 0.002
 
 
-def descendants(root: int) -> set[int]:
-    """All processes below ``root``, those that have ended but were not waited for included."""
+def descendants(*roots: int) -> set[int]:
+    """All processes below ``roots``, those that have ended but were not waited for included."""
     if not _has_proc():
-        return _descendants_elsewhere(root)
-    return _below(root, _listed_children) if _lists_children() else _below(root, _children_by_parent().__getitem__)
+        return set[int]().union(*map(_descendants_elsewhere, roots))
+    children = _listed_children if _lists_children() else _children_by_parent().__getitem__
+    return _below(roots, children)
 
 
 def resident_bytes(processes: Iterable[int]) -> int:
@@ -109,9 +110,9 @@ def _lists_children() -> bool:
     return Path(f"/proc/self/task/{os.getpid()}/children").exists()
 
 
-def _below(root: int, children: Callable[[int], Iterable[int]]) -> set[int]:
+def _below(roots: Iterable[int], children: Callable[[int], Iterable[int]]) -> set[int]:
     found: set[int] = set()
-    waiting = [root]
+    waiting = list(roots)
     while waiting:
         with contextlib.suppress(KeyError):
             fresh = [child for child in children(waiting.pop()) if child not in found]

@@ -28,7 +28,6 @@ from verify.errors import InfrastructureError, OutOfMemory, WorkerDied, error_fr
 from verify.fork_client import LOST_STATUS
 from verify.jsonio import from_jsonable, to_jsonable
 from verify.limits import FamilyWatch, Limits, Watch
-from verify.process_tree import descendants
 
 __all__ = ["JobOutcome", "Limits", "Worker"]
 
@@ -96,10 +95,10 @@ class Worker:
             time.sleep(_STARTING_SECONDS)
         return pid
 
-    def processes(self) -> set[int]:
-        """The child and every process below it; empty before it has started."""
-        pid = self._process.pid
-        return {pid, *descendants(pid)} if pid is not None else set()
+    @property
+    def started_pid(self) -> int | None:
+        """As :attr:`pid`, but ``None`` while there is none."""
+        return self._process.pid
 
     def close(self) -> None:
         """Let queued jobs finish, then end the process and give its memory back."""

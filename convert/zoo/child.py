@@ -6,13 +6,11 @@ import importlib
 import os
 import tempfile
 from pathlib import Path
-from typing import get_type_hints
 
 from convert.hosts import WarmHosts
 from convert.zoo.job import Job
 from convert.zoo.result import Conversion
 from verify.errors import InputError
-from verify.jsonio import json_schema
 
 
 def run_body(job: Job, warm: WarmHosts, scratch: Path, temporary: Path, join: tuple[Path, ...]) -> Conversion:
@@ -31,9 +29,3 @@ def run_body(job: Job, warm: WarmHosts, scratch: Path, temporary: Path, join: tu
     module, _, name = job.body.partition(":")
     conversion: Conversion = getattr(importlib.import_module(module), name)(job, warm, scratch)
     return conversion
-
-
-def prepare() -> None:
-    """Build once, in a fork server, what turns a job's arguments and answer from and into JSON."""
-    for kind in get_type_hints(run_body).values():
-        json_schema(kind)
