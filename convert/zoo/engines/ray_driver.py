@@ -19,9 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from convert.versions import versions
 from convert.zoo.engines.base import Finished
-from convert.zoo.engines.orphans import adopt_orphans, outlive_descendants
 from convert.zoo.engines.ray_cluster import connect, machines
 from convert.zoo.engines.ray_messages import (
     Demand,
@@ -37,6 +35,7 @@ from convert.zoo.job import Job
 from convert.zoo.result import JobResult, Outcome
 from verify.errors import InfrastructureError
 from verify.jsonio import from_jsonable, to_jsonable
+from verify.process_tree import adopt_orphans, descendants, end_all, is_running
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 2.0
 _CANCEL_SECONDS = 5.0
 _LEAVE_SECONDS = 15.0
+_POLL_SECONDS = 0.02
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def main() -> None:
         driver.tell(Message(refusal=Refusal(error.what, error.fix)))
     finally:
         driver.leave()
-        outlive_descendants(_LEAVE_SECONDS)
+        _outlive_descendants()
         shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)  # Ray's exit handlers can hang; everything is written already
 
@@ -103,7 +103,7 @@ class Driver:
             )
         looking = threading.Thread(target=self._keep_looking)
         looking.start()
-        planned = versions()
+        planned = software()
         try:
             for line in requests:
                 self._start(task, from_jsonable(Job, json.loads(line)), planned)
@@ -190,6 +190,14 @@ def _failed(job: Job, error: Exception) -> JobResult:
         limits=job.limits,
         attempts=job.attempt,
     )
+
+
+def _outlive_descendants() -> None:
+    """Wrappers end with their Ray workers, but need a moment; what is still there then is killed."""
+    deadline = time.monotonic() + _LEAVE_SECONDS
+    while any(map(is_running, descendants(os.getpid()))) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+    end_all(lambda: descendants(os.getpid()))
 
 
 if __name__ == "__main__":

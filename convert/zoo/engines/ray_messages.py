@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from convert.versions import versions
+from convert.workspace import code_sha256
 from convert.zoo.engines.base import Finished
 from convert.zoo.job import GIB, Job
 from verify.jsonio import to_jsonable
@@ -64,15 +66,24 @@ class Message:
 
 @dataclass(frozen=True)
 class Errand:
-    """A job on its way to a Ray worker, and the libraries it was planned with.
+    """A job on its way to a Ray worker, and what it was planned with, as :func:`software` has it.
 
     The worker's own files go below ``folder``, each machine's temporary folder if ``None``.
     """
 
     job: Job
-    versions: tuple[tuple[str, str], ...]
+    software: tuple[tuple[str, str], ...]
     folder: Path | None
     cold: bool = False
+
+
+def software() -> tuple[tuple[str, str], ...]:
+    """What a result depends on and every machine must have alike: versions of libraries, and our own code.
+
+    The kernel and the C library may differ.
+    """
+    libraries = tuple(entry for entry in versions() if entry[0] != "platform")
+    return (*libraries, ("code of pth2tflite", code_sha256()[:12]))
 
 
 def demand_of(job: Job, machines: tuple[Machine, ...]) -> Demand:

@@ -14,26 +14,28 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from convert.versions import versions
 from convert.zoo.engines.base import Finished
-from convert.zoo.engines.own_folder import own_folder
-from convert.zoo.engines.ray_messages import Errand
+from convert.zoo.engines.ray_messages import Errand, software
 from convert.zoo.files import read_result, result_path, write_job
 from convert.zoo.job import Job
+from convert.zoo.owner import is_abandoned, owner_tag
 from convert.zoo.result import JobResult, Outcome
 from verify.jsonio import from_jsonable, to_jsonable
+
+_PREFIX = "zoo-worker-"
 
 
 def perform(errand_json: str) -> str:
     """Run an ``Errand``; returns the ``Finished`` as JSON. What the job made is in its store already."""
     errand: Errand = from_jsonable(Errand, json.loads(errand_json))
-    strangers = _other_versions(errand.versions)
-    finished = _refused(errand.job, strangers) if strangers else _run(errand)
+    differing = _differing(errand.software)
+    finished = _refused(errand.job, differing) if differing else _run(errand)
     return json.dumps(to_jsonable(finished))
 
 
@@ -70,8 +72,14 @@ def _wrapper(cold: bool) -> _Wrapper:
 
 @functools.cache
 def _folder(parent: Path | None) -> Path:
-    """Where this worker's jobs find their files."""
-    return own_folder(parent)
+    """Where this worker's jobs find their files; what killed workers left there goes first."""
+    base = parent or Path(tempfile.gettempdir())
+    for folder in base.glob(f"{_PREFIX}*"):
+        if is_abandoned(folder.name.removeprefix(_PREFIX)):
+            shutil.rmtree(folder, ignore_errors=True)
+    own = base / f"{_PREFIX}{owner_tag()}"
+    own.mkdir(mode=0o700)
+    return own
 
 
 def environment_without_ray(environment: Mapping[str, str]) -> dict[str, str]:
@@ -88,10 +96,10 @@ def _run(errand: Errand) -> Finished:
     wrapper = _wrapper(errand.cold)
     folder = _folder(errand.folder) / "job"
     try:
-        local = _on_this_machine(errand.job, folder)
-        result = result_path(folder, local.id)
-        if wrapper.run(write_job(local, folder), result):
-            return Finished(local.id, read_result(result))
+        job = on_this_machine(errand.job)
+        result = result_path(folder, job.id)
+        if wrapper.run(write_job(job, folder), result):
+            return Finished(job.id, read_result(result))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     _wrapper.cache_clear()
@@ -99,30 +107,30 @@ def _run(errand: Errand) -> Finished:
     return Finished(errand.job.id, None, lost=how)
 
 
-def _on_this_machine(job: Job, folder: Path) -> Job:
-    """The job, its scratch folder moved where the planned one has no place on this machine."""
+def on_this_machine(job: Job) -> Job:
+    """The job; with a scratch folder of this machine's own where the planned one has no place."""
     if job.scratch.is_dir() or job.scratch.parent.is_dir():
         return job
-    return replace(job, scratch=folder / "scratch")
+    return replace(job, scratch=Path(tempfile.gettempdir()) / "zoo-scratch")
 
 
 @functools.cache
-def _other_versions(planned: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
-    """Libraries that differ here from those in the job's key; the kernel and the C library may differ."""
-    here = dict(versions())
+def _differing(planned: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """What is not here as it was where the job got its key."""
+    here = dict(software())
     return tuple(
         f"{name} {here.get(name, 'not installed')} instead of {version}"
         for name, version in planned
-        if name != "platform" and here.get(name) != version
+        if here.get(name) != version
     )
 
 
-def _refused(job: Job, strangers: tuple[str, ...]) -> Finished:
+def _refused(job: Job, differing: tuple[str, ...]) -> Finished:
     result = JobResult(
         id=job.id,
         key=job.key,
         outcome=Outcome.INFRASTRUCTURE,
-        what=f"{platform.node()} has {', '.join(strangers)}",
+        what=f"{platform.node()} has {', '.join(differing)}",
         fix="install the same versions on every machine of the cluster",
         limits=job.limits,
         attempts=job.attempt,
