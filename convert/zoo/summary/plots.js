@@ -198,6 +198,7 @@ class Scatter extends Plot {
       event.preventDefault();
       this.show((this.at + step + this.marks.length) % this.marks.length);
     } else if (event.key === "Enter") {
+      event.preventDefault();
       this.go(this.at);
     }
   }

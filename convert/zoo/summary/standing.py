@@ -92,8 +92,9 @@ def headline(rows: Sequence[ZooRow], shard: str = "") -> str:
     if not bad:
         known = sum(row.standing is Standing.KNOWN for row in rows)
         if known:
-            fail = "fails" if known == 1 else "fail"
-            return f"Yes: of {total}, {len(rows) - known:,} pass and {known:,} {fail} as expected."
+            right = len(rows) - known
+            passing = f"{right:,} {'passes' if right == 1 else 'pass'}"
+            return f"Yes: of {total}, {passing} and {known:,} {'fails' if known == 1 else 'fail'} as expected."
         return f"Yes: {'all ' if len(rows) > 1 else ''}{total} {'pass' if len(rows) > 1 else 'passes'}."
     answer = "Cannot tell" if exit_code(rows) is ExitCode.INCONCLUSIVE else "No"
     names = f": {words.joined(tuple(row.id for row in bad))}" if len(bad) <= _NAMED_MODELS else ""
@@ -162,7 +163,7 @@ def _complaints(bad: Sequence[ZooRow]) -> tuple[str, ...]:
     """``3 fail (2 conversion, 1 oom)``, ``1 passes against its expectation``, ``4 did not run``."""
     counts = Counter(row.standing for row in bad)
     outcomes = Counter(label(row) for row in bad if row.standing is Standing.FAIL)
-    ways = ", ".join(f"{number:,} {name}" for name, number in outcomes.most_common())
+    ways = ", ".join(f"{number:,} {name}" for name, number in sorted(outcomes.items(), key=lambda it: (-it[1], it[0])))
     told = (
         (Standing.FAIL, f"{{}} fail{{s}} ({ways})"),
         (Standing.EXPIRED, "{} fail{s} after the expectation expired"),

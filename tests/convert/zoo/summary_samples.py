@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 
 from convert.zoo.job import GIB, JobLimits, ModelTask, Source, SourceKind, Target
@@ -177,6 +178,7 @@ def report(
     return build_report(Zoo(name, Path("zoo"), tuple(models)), by_id, run)
 
 
+@cache
 def small() -> ZooReport:
     """Three models, all right."""
     chance = random.Random(1)
@@ -184,6 +186,7 @@ def small() -> ZooReport:
     return report([model(it) for it in names], [ok_result(it, chance, architecture=it) for it in names])
 
 
+@cache
 def thirty(seed: int = 2) -> ZooReport:
     """A zoo of 30 with every outcome, known, expired and unexpected ones, a job that did not run, and awkward names."""
     chance = random.Random(seed)
@@ -227,6 +230,7 @@ _AWKWARD = (
 )
 
 
+@cache
 def thousand(seed: int = 3, count: int = 1000) -> ZooReport:
     """A thousand models, of which about one in twelve is not right."""
     chance = random.Random(seed)
