@@ -22,8 +22,8 @@ MODELS = {
     "lenet",
     "perceptron",
     "all_convolutional",
-    "separable-lowering=exact",
-    "separable-lowering=onnx2tf",
+    "separable@lowering=exact",
+    "separable@lowering=onnx2tf",
     "residual",
 }
 

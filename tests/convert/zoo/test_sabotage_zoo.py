@@ -4,48 +4,21 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sabotage.make_zoo import SabotageZoo, make_zoo
+from sabotage.make_zoo import make_zoo
+from sabotage.unattended import Sabotaged, run_unattended
 
-from convert.zoo.summary.json import read_report
-from convert.zoo.summary.standing import label
-from convert.zoo.summary.types import Standing, ZooReport
+from convert.zoo.summary.types import Standing
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[3]
-MARK = "ZOO_TEST_MARK"
 GOOD_MODELS = 20
 DISK_BYTES = 8 * 2**20
 LOG_BYTES = 2**20
 OUTPUT_BYTES = 64 * 2**20
-MOST_SECONDS = 600
-
-_KILLED_FIRST = 'echo 1000 > /proc/self/oom_score_adj; exec "$@"'
-"""Should the memory limit fail, the kernel takes the run, not whatever else this machine does."""
-
-
-@dataclass(frozen=True)
-class Sabotaged:
-    """The zoo, and what one unattended run of it came to."""
-
-    zoo: SabotageZoo
-    output: Path
-    report: ZooReport
-    exit_code: int
-    left: tuple[str, ...]
-    disk_was_small: bool
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """How each model ended, by id."""
-        return {row.id: label(row) for row in self.report.rows}
 
 
 @pytest.fixture(scope="module")
@@ -63,23 +36,7 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, small_disk: Path | None) -> Sabotaged:
     folder = tmp_path_factory.mktemp("sabotage")
-    zoo = make_zoo(folder / "zoo", GOOD_MODELS, small_disk)
-    output, mark = folder / "out", uuid.uuid4().hex
-    command = [sys.executable, "-m", "convert", "zoo", str(zoo.manifest), "-o", str(output), "--jobs", "2"]
-    finished = subprocess.run(
-        ["sh", "-c", _KILLED_FIRST, "sh", *command, "--memory", "12GiB"],
-        cwd=ROOT,
-        env={**os.environ, MARK: mark},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=MOST_SECONDS,
-        check=False,
-    )
-    left = tuple(processes_of(mark, folder))
-    assert (output / "zoo.json").exists(), finished.stdout + finished.stderr
-    report = read_report(output / "zoo.json")
-    return Sabotaged(zoo, output, report, finished.returncode, left, small_disk is not None)
+    return run_unattended(make_zoo(folder / "zoo", GOOD_MODELS, small_disk=small_disk), folder)
 
 
 def test_every_good_model_is_converted(run: Sabotaged) -> None:
@@ -99,7 +56,7 @@ def test_a_fork_bomb_a_flood_and_a_full_disk_are_told_apart(run: Sabotaged) -> N
     told = {row.id: row.why for row in run.report.rows}
     assert "processes" in told["fork_bomb"]
     assert "printed" in told["chatter"]
-    if run.disk_was_small:
+    if "full_disk" in told:
         assert "no space left" in told["full_disk"]
 
 
@@ -110,7 +67,7 @@ def test_greed_is_tried_once_more_with_twice_the_memory_and_a_crash_is_not(run: 
 
 
 def test_no_process_is_left(run: Sabotaged) -> None:
-    assert run.left == ()
+    assert run.processes_left == ()
 
 
 def test_what_a_checkpoint_would_execute_is_not_executed(run: Sabotaged) -> None:
@@ -120,6 +77,7 @@ def test_what_a_checkpoint_would_execute_is_not_executed(run: Sabotaged) -> None
 def test_nothing_is_left_in_the_scratch_folders(run: Sabotaged, small_disk: Path | None) -> None:
     assert list((run.output / "scratch").glob("*")) == []
     assert small_disk is None or list(small_disk.iterdir()) == []
+    assert run.temporary_files_left == ()
 
 
 def test_a_flood_of_output_does_not_reach_the_disk(run: Sabotaged) -> None:
@@ -135,32 +93,16 @@ def test_the_summary_is_complete_and_a_failed_model_has_its_log(run: Sabotaged) 
             assert row.why
             assert row.result is not None
             assert row.result.fix
-    with_process = {"segfault", "abort", "endless_loop", "greedy", "fork_bomb", "chatter"}
-    for row in run.report.rows:
-        if row.id in with_process:
-            assert (run.output / row.log).stat().st_size > 0
+    logs = {row.id: run.output / row.log for row in run.report.rows if row.log}
+    assert logs.keys() >= {"segfault", "abort", "chatter", "corrupt", "malicious"}
+    assert "Segmentation fault" in logs["segfault"].read_text(encoding="utf-8")
+    assert all(log.stat().st_size > 0 for log in logs.values())
     for suffix in ("csv", "junit.xml", "md"):
         assert (run.output / f"zoo.{suffix}").exists()
 
 
 def test_the_exit_code_is_that_of_the_worst(run: Sabotaged) -> None:
     assert run.exit_code == 4
-
-
-def processes_of(mark: str, folder: Path) -> Iterator[str]:
-    """Processes that the run started, by the mark in their environment, or that stand in its folder."""
-    wanted = f"{MARK}={mark}".encode()
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            marked = wanted in (entry / "environ").read_bytes().split(b"\0")
-            inside = (entry / "cwd").resolve().is_relative_to(folder)
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if marked or inside:
-            yield f"{entry.name} {command}"
 
 
 def disk_bytes(folder: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,8 +52,10 @@ class SabotageZoo:
     payload: Path
 
 
-def make_zoo(folder: Path, good: int, small_disk: Path | None = None) -> SabotageZoo:
-    """Write ``good`` good models and every saboteur; the one with the full disk only where a small one is given."""
+def make_zoo(
+    folder: Path, good: int, saboteurs: Sequence[Saboteur] = SABOTEURS, small_disk: Path | None = None
+) -> SabotageZoo:
+    """Write ``good`` good models and the saboteurs; one more that works on the small disk, where there is one."""
     folder.mkdir(parents=True)
     for name in ("good_nets.py", "evil_nets.py", "evil_samples.py"):
         shutil.copy(HERE / name, folder)
@@ -61,10 +64,8 @@ def make_zoo(folder: Path, good: int, small_disk: Path | None = None) -> Sabotag
     np.savez(folder / "images.npz", image=random.standard_normal((96, 3, 16, 16), np.float32))
     np.savez(folder / "features.npz", features=random.standard_normal((96, 8), np.float32))
 
-    saboteurs = list(SABOTEURS)
     if small_disk is not None:
-        scratch = f'scratch = "{small_disk}"\ninputs = ["image=N,3,16,16"]\ncalibration = "images.npz"\n'
-        saboteurs.append(Saboteur("full_disk", "infrastructure", "evil_nets.py:TooLarge", scratch))
+        saboteurs = (*saboteurs, _full_disk(small_disk))
     for saboteur in saboteurs:
         _save_saboteur(saboteur.id, folder)
 
@@ -75,6 +76,11 @@ def make_zoo(folder: Path, good: int, small_disk: Path | None = None) -> Sabotag
     (folder / "zoo.toml").write_text("\n".join([_HEAD, *entries]), encoding="utf-8")
     expected = {f"good_{index:02}": "ok" for index in range(good)} | {each.id: each.expected for each in saboteurs}
     return SabotageZoo(folder / "zoo.toml", expected, folder / PAYLOAD)
+
+
+def _full_disk(small_disk: Path) -> Saboteur:
+    options = f'scratch = "{small_disk}"\ninputs = ["image=N,3,16,16"]\ncalibration = "images.npz"\n'
+    return Saboteur("full_disk", "infrastructure", "evil_nets.py:TooLarge", options)
 
 
 _HEAD = """\
