@@ -20,9 +20,9 @@ class Checkpoint:
     path: Path
     sha256: str
     architecture: str = ""
-    """``torchvision:resnet18``; empty where it is not known, and where the file brings its own."""
+    """``torchvision:resnet18``; empty where somebody has to say more."""
     knows_itself: bool = False
-    """Whether the file holds the net and not only its weights: TorchScript, an exported program."""
+    """Whether the file holds the net and only its inputs are not known: TorchScript."""
     pickled: str = ""
     """For a pickled module: why it is not loaded without being trusted."""
     note: str = ""
@@ -64,8 +64,10 @@ def _opened(path: Path) -> Checkpoint:
     contents = read_contents(path)
     if contents is None:
         return _recognised(path, _safetensors_shapes(path))
-    if contents.container in {Container.EXPORTED, Container.TORCHSCRIPT}:
-        return Checkpoint(path, sha256_of(path), knows_itself=True, note=f"{contents.container}: brings its net along")
+    if contents.container is Container.EXPORTED:
+        return Checkpoint(path, sha256_of(path), "an exported program", note="it brings its net and its inputs along")
+    if contents.container is Container.TORCHSCRIPT:
+        return Checkpoint(path, sha256_of(path), knows_itself=True, note="a TorchScript archive brings its net along")
     refuse_hostile(contents)
     found = find_weights(contents.pickle.root)
     if found is not None:

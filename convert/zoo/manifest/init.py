@@ -126,7 +126,9 @@ def _said_of(model: Checkpoint) -> Iterator[str]:
     if model.pickled:
         yield f"# {_ASKED}: {_one_line(model.pickled)}"
         yield "# trust_pickle = true  # runs code from the file: only if you know who made it"
-    elif not model.knows_itself:
+    elif model.knows_itself:
+        yield f"# {_ASKED}: its inputs"
+    else:
         yield f"# {_ASKED}: the architecture, as torchvision:NAME, timm:NAME, FILE.py:CLASS or PACKAGE.MODULE:CLASS"
         yield '# arch = "net.py:Net"'
     yield '# inputs = ["image=N,3,224,224"]'

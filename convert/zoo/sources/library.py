@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from convert.stages.export import ExportOnnx
 from convert.zoo.job import Source, SourceKind
 from convert.zoo.sources.errors import SourceMissing, SourceUnavailable
 from convert.zoo.sources.key import RANDOM
@@ -29,12 +30,17 @@ def make_checkpoint(source: Source, folder: Path) -> Path:
         SourceUnavailable: they cannot be downloaded.
     """
     if source.weights == RANDOM:
-        from convert.zoo.sources.random_weights import random_checkpoint
-
-        return random_checkpoint(source, folder)
+        return _random(source, folder)
     if source.kind is SourceKind.TORCHVISION:
         return _published_by_torchvision(source, folder)
     return _published_by_timm(source, folder)
+
+
+def _random(source: Source, folder: Path) -> Path:
+    from convert.random_weights import write_random_checkpoint
+
+    options = ExportOnnx(arch=architecture_of(source), arch_args=source.arch_args, inputs=source.inputs)
+    return write_random_checkpoint(options, source.seed, folder / f"{source.location}.pth")
 
 
 def _published_by_torchvision(source: Source, folder: Path) -> Path:
@@ -64,6 +70,7 @@ def _published_by_torchvision(source: Source, folder: Path) -> Path:
 def _published_by_timm(source: Source, folder: Path) -> Path:
     import torch
 
+    from convert.random_weights import save_state
     from verify.checkpoint.architectures import arguments_of
 
     _require_architecture(source)
@@ -78,14 +85,6 @@ def _published_by_timm(source: Source, folder: Path) -> Path:
     arguments = arguments_of(source.arch_args)
     net = _downloaded(source, lambda: timm.create_model(name, pretrained=True, **arguments))
     return save_state(net, folder / f"{source.location}.pth")
-
-
-def save_state(net: Any, target: Path) -> Path:
-    """A module's weights as ``torch.save`` writes them. The archive holds the file's stem: one name, one content."""
-    import torch
-
-    torch.save(net.state_dict(), target)
-    return target
 
 
 def _require_architecture(source: Source) -> None:

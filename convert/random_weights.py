@@ -4,9 +4,9 @@ A net as it comes from its constructor is no test of a conversion: batch norms d
 outputs vanish (1e-9) or overflow; heads and residual branches that start at zero hide everything before them. Here
 zeros are filled, vanishing scales are set to 0.1, and batch norms learn their statistics from a few inputs.
 
-Those inputs are seeded noise, and not the job's calibration samples: the checkpoint then depends on its source alone,
-and other samples change the int8 file only. Pictures are smooth noise, whose power falls with frequency as that of
-photographs does (Field, 1987, https://doi.org/10.1364/JOSAA.4.002379).
+Those inputs are seeded noise, and not calibration samples: the checkpoint then depends on its architecture and seed
+alone, and other samples change the int8 file only. Pictures are smooth noise, whose power falls with frequency as that
+of photographs does (Field, 1987, https://doi.org/10.1364/JOSAA.4.002379).
 """
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ from pathlib import Path
 import torch
 
 from convert.stages.export import ExportOnnx
-from convert.zoo.job import Source
-from convert.zoo.sources.library import architecture_of, save_state
 from verify.checkpoint import open_model
 from verify.checkpoint.architectures import arguments_of, indexed, library_constructor, parse_arch
-from verify.errors import ArchitectureUnknown
+from verify.errors import ArchitectureUnknown, ToolError
 from verify.samples import InputSpec, RandomSamples
 from verify.samples.load import load
 
@@ -37,39 +35,43 @@ _SCALE = 0.1
 _PICTURE_RANK = 4
 
 
-def random_checkpoint(source: Source, folder: Path) -> Path:
-    """The architecture's weights, drawn by the source's seed, at ``folder/NAME.pth``.
+def write_random_checkpoint(options: ExportOnnx, seed: int, target: Path) -> Path:
+    """Random weights of the architecture that ``options.arch`` names in a library, drawn by the seed, at ``target``.
 
-    It runs on one thread: how many a machine has must not show in the last bits.
+    The same options, seed and name of the file give the same bytes: it runs on one thread, for how many a machine has
+    shows in the last bits. Raises ``ArchitectureUnknown`` for an architecture or arguments that the library refuses.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with tempfile.TemporaryDirectory(dir=folder) as drafts:
-            draft = save_state(_constructed(source), Path(drafts) / f"{source.location}.pth")
-            opened = open_model(_opening_options(source).source(draft))
-            settle_batch_norm(opened.module, opened.description.inputs, source.seed)
-            return save_state(opened.module, folder / draft.name)  # not over the draft: the module's weights map it
+        with tempfile.TemporaryDirectory(dir=target.parent) as drafts:
+            draft = save_state(_constructed(options, seed), Path(drafts) / target.name)
+            opened = open_model(options.source(draft))  # as a conversion will: its inputs, without auxiliary heads
+            settle_batch_norm(opened.module, opened.description.inputs, seed)
+            return save_state(opened.module, target)  # not over the draft, which the module's weights map
     finally:
         torch.set_num_threads(threads)
 
 
-def _opening_options(source: Source) -> ExportOnnx:
-    """As the conversion will open it, so that inputs and auxiliary heads are what they will be."""
-    return ExportOnnx(arch=architecture_of(source), arch_args=source.arch_args, inputs=source.inputs)
+def save_state(net: torch.nn.Module, target: Path) -> Path:
+    """A module's weights as ``torch.save`` writes them. The archive holds the file's stem: one name, one content."""
+    torch.save(net.state_dict(), target)
+    return target
 
 
-def _constructed(source: Source) -> torch.nn.Module:
-    arch = parse_arch(architecture_of(source))
+def _constructed(options: ExportOnnx, seed: int) -> torch.nn.Module:
+    arch = parse_arch(options.arch or "")
     entry = indexed(arch)[0]
-    arguments = arguments_of(source.arch_args)
-    torch.manual_seed(source.seed)
+    arguments = arguments_of(options.arch_args)
+    torch.manual_seed(seed)
     try:
         net = library_constructor(entry, {**dict(entry.options), **arguments})(None)
+    except ToolError:
+        raise
     except Exception as error:  # a library's constructor may raise anything about arguments it does not know
         raise ArchitectureUnknown(
             f"{arch.text} could not be built with {arguments or 'no arguments'}: {type(error).__name__}: {error}",
-            fix="check arch_args",
+            fix="check its arguments",
         ) from error
     fill_zeros(net)
     return net
