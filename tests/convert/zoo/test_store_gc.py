@@ -151,7 +151,9 @@ def test_a_thousand_entries_take_no_two_seconds(local: ContentStore) -> None:
         place.write_bytes(b"x")
     for n in range(1000):
         entry = json.dumps({"schema": 1, "entry": to_jsonable(files[n % 100])})
-        local.files.write(f"sources/{n % 97:02d}/{n}.json", entry)
+        place = Path(local.url) / "sources" / f"{n % 97:02d}" / f"{n}.json"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(entry)
     started = time.process_time()
     report = gc(local, 50, grace_s=0)
     assert (report.left_bytes, report.removed_entries) == (50, 500)
