@@ -30,6 +30,7 @@ from convert.zoo.engines.ray_messages import (
     Refusal,
     as_line,
     demand_of,
+    software,
 )
 from convert.zoo.job import Job
 from convert.zoo.result import JobResult, Outcome
