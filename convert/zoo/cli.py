@@ -204,14 +204,14 @@ def merge(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the summary of the whole.")],
     baseline: Annotated[Path | None, _BASELINE] = None,
 ) -> None:
-    """Write one summary of a zoo whose shards ran apart."""
+    """Write one summary of a zoo whose shards ran apart; leaves with 4 when a shard is missing."""
     from convert.zoo.summary.merge import merge_folders
     from convert.zoo.summary.standing import exit_code
     from convert.zoo.summary.terminal import render_summary
 
     report = merge_folders(shards, output, _baseline(baseline))
     render_summary(report, result_console(), output / "zoo.html")
-    raise typer.Exit(int(exit_code(report.rows)))
+    raise typer.Exit(int(ExitCode.INFRASTRUCTURE if report.shard else exit_code(report.rows)))
 
 
 def _zoo(manifest: Path, filters: list[str] | None, shard: str) -> Zoo:
