@@ -40,7 +40,7 @@ _MANIFEST = typer.Argument(help="The zoo's manifest, a TOML file.", show_default
 _OUTPUT = typer.Option(
     "--output",
     "-o",
-    help="Folder for everything the run makes. The manifest's name, in the current folder, if left out.",
+    help="Folder for everything the run makes. If left out: the manifest's own "output", or its name, here.",
 )
 _FILTER = typer.Option("--filter", "-f", help="Only models with tag=…, tier=…, id=… (id takes *); repeat to narrow.")
 _SHARD = typer.Option("--shard", help="Only this part of the models, as 2/8: the second of eight.")
@@ -78,7 +78,6 @@ def run_command(
 ) -> None:
     """Convert, quantize and verify every model of a zoo; what has not changed since an earlier run is reused."""
     from convert.zoo.machine import usable_cores
-    from convert.zoo.places import Places
     from convert.zoo.progress import ZooProgress
     from convert.zoo.run import ZooRun, run_zoo
 
@@ -86,7 +85,7 @@ def run_command(
     slots = jobs or usable_cores()
     memory_bytes = _memory_bytes(memory)
     run = ZooRun(
-        places=Places(output or Path(manifest.stem)),
+        places=_places(zoo, output, manifest),
         store=store,
         retry=_outcomes(retry),
         memory_bytes=memory_bytes if engine == "local" else 0,
@@ -122,11 +121,10 @@ def plan(
     store: Annotated[str | None, _STORE] = None,
 ) -> None:
     """Write the job files and run nothing: for Slurm, Kubernetes or any other queue. Prints their paths."""
-    from convert.zoo.places import Places
     from convert.zoo.run import ZooRun, plan_zoo
 
-    run = ZooRun(places=Places(output or Path(manifest.stem)), store=store, shard=shard)
-    for path in plan_zoo(_zoo(manifest, filters, shard), run):
+    zoo = _zoo(manifest, filters, shard)
+    for path in plan_zoo(zoo, ZooRun(places=_places(zoo, output, manifest), store=store, shard=shard)):
         sys.stdout.write(f"{path}\n")
 
 
@@ -142,11 +140,11 @@ def collect(
     as_json: Annotated[bool, _AS_JSON] = False,
 ) -> None:
     """Write the summary of jobs that something else ran."""
-    from convert.zoo.places import Places
     from convert.zoo.run import ZooRun, collect_zoo
 
-    run = ZooRun(places=Places(output or Path(manifest.stem)), store=store, shard=shard, engine="jobs")
-    report = collect_zoo(_zoo(manifest, filters, shard), run)
+    zoo = _zoo(manifest, filters, shard)
+    run = ZooRun(places=_places(zoo, output, manifest), store=store, shard=shard, engine="jobs")
+    report = collect_zoo(zoo, run)
     _finish(report, run.places, _baseline(baseline), as_json=as_json)
 
 
@@ -224,6 +222,12 @@ def _zoo(manifest: Path, filters: list[str] | None, shard: str) -> Zoo:
     if filters:
         zoo = select(zoo, filters)
     return take_shard(zoo, shard) if shard else zoo
+
+
+def _places(zoo: Zoo, output: Path | None, manifest: Path) -> Places:
+    from convert.zoo.places import Places
+
+    return Places(output or zoo.output or Path(manifest.stem))
 
 
 def _outcomes(text: str) -> frozenset[Outcome]:
