@@ -40,7 +40,7 @@ _MANIFEST = typer.Argument(help="The zoo's manifest, a TOML file.", show_default
 _OUTPUT = typer.Option(
     "--output",
     "-o",
-    help="Folder for everything the run makes. If left out: the manifest's own "output", or its name, here.",
+    help="Folder for everything the run makes. If left out: the manifest's own output, or its name, here.",
 )
 _FILTER = typer.Option("--filter", "-f", help="Only models with tag=…, tier=…, id=… (id takes *); repeat to narrow.")
 _SHARD = typer.Option("--shard", help="Only this part of the models, as 2/8: the second of eight.")
