@@ -11,7 +11,7 @@ from typing import Self
 from verify.process_tree import descendants, proportional_bytes, resident_bytes
 
 SAMPLING_SECONDS = 0.25
-PROPORTIONAL_SAMPLING_SECONDS = 1.0
+PROPORTIONAL_SAMPLING_SECONDS = 2.0
 """Adding up what processes share takes the kernel milliseconds a process."""
 
 
