@@ -4,8 +4,8 @@
     python benchmarks/zoo_overhead.py ray --jobs 1000 --slots 2
 
 Prints JSON: wall time of all jobs over their number, with warm wrappers; processor time a job, of everything; and the
-memory of the scheduler and of what an engine runs for all jobs together, at a tenth, a half and all of them. Wrappers, fork servers
-and Ray's own daemons are not counted in it: there is a fixed number of them.
+memory of the scheduler, and of what talks to Ray for it, at a tenth, a half and all of the jobs. Wrappers, fork servers
+and Ray's own daemons are not counted in that: there is a fixed number of them.
 """
 
 from __future__ import annotations
@@ -22,22 +22,15 @@ from pathlib import Path
 
 import psutil
 
-from convert.hosts import WarmHosts
 from convert.zoo.engines.base import Engine
 from convert.zoo.engines.local import LocalEngine
 from convert.zoo.engines.ray_engine import RayEngine
 from convert.zoo.job import GIB, Job, JobLimits, ModelTask, Source, SourceKind
-from convert.zoo.result import Conversion, JobResult, Outcome
+from convert.zoo.result import JobResult, Outcome
 from convert.zoo.scheduler import Scheduler
 
 MIB = 2**20
 WARM_UP_JOBS = 10
-
-
-def do_nothing(job: Job, warm: WarmHosts, scratch: Path) -> Conversion:
-    """The body of every job here."""
-    del job, warm, scratch
-    return Conversion(Outcome.OK, "nothing done")
 
 
 @dataclass(frozen=True)
@@ -105,7 +98,7 @@ def make_jobs(prefix: str, count: int, folder: Path) -> list[Job]:
             scratch=folder / "scratch",
             store=str(folder / "store"),
             limits=JobLimits(memory_bytes=GIB),
-            body="zoo_overhead:do_nothing",
+            body="nothing:do_nothing",
         )
         for number in range(count)
     ]

@@ -29,11 +29,21 @@ def connect(options: DriverOptions, folder: Path) -> None:
 
 
 def machines() -> tuple[Machine, ...]:
-    """Machines that are up and may run jobs; a head that was given no CPU is none."""
+    """Machines that are up and may run jobs; a head that was given no CPU is none.
+
+    Raises ``InfrastructureError`` when the one we stand on is not: Ray goes on waiting for it.
+    """
     import ray
 
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return tuple(Machine(node["CPU"], node.get("memory", 0.0)) for node in nodes if node.get("CPU", 0.0) >= 1.0)
+    own = ray.get_runtime_context().get_node_id()
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    if own not in {node["NodeID"] for node in nodes}:
+        raise InfrastructureError(
+            "Ray has ended on this machine; jobs that had ended are kept",
+            fix="start it again with ray start, then run the same command again",
+        )
+    resources = [node["Resources"] for node in nodes]
+    return tuple(Machine(each["CPU"], each.get("memory", 0.0)) for each in resources if each.get("CPU", 0.0) >= 1.0)
 
 
 def _start_local(options: DriverOptions, folder: Path) -> None:

@@ -11,15 +11,16 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import threading
 import time
+import traceback
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from convert.zoo.engines.base import Finished
+from convert.zoo.engines.owned_folder import owned_folder
 from convert.zoo.engines.ray_cluster import connect, machines
 from convert.zoo.engines.ray_messages import (
     Demand,
@@ -52,19 +53,21 @@ def main() -> None:
     options: DriverOptions = from_jsonable(DriverOptions, json.loads(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what Ray prints goes to the log
-    folder = Path(tempfile.mkdtemp(prefix="zoo", dir="/tmp"))  # short, for Ray's sockets
+    folder = owned_folder(Path("/tmp"), "zoo-ray-")  # noqa: S108  (Ray's sockets need a short path)
     adopt_orphans()
     driver = Driver(answers, folder if options.address is None else None, options)
     try:
         connect(options, folder)
         driver.serve(sys.stdin.buffer)
     except InfrastructureError as error:
-        driver.tell(Message(refusal=Refusal(error.what, error.fix)))
-    finally:
-        driver.leave()
-        _outlive_descendants()
-        shutil.rmtree(folder, ignore_errors=True)
-    os._exit(0)  # Ray's exit handlers can hang; everything is written already
+        driver.refuse(error)
+    except Exception:
+        traceback.print_exc()
+    threading.Timer(_LEAVE_SECONDS, _end, [folder]).start()  # Ray waits without end for processes that were killed
+    driver.leave()
+    while any(map(is_running, descendants(os.getpid()))):  # wrappers end with their Ray workers, but need a moment
+        time.sleep(_POLL_SECONDS)
+    _end(folder)
 
 
 @dataclass
@@ -117,6 +120,10 @@ class Driver:
         with self._telling, contextlib.suppress(BrokenPipeError):
             self.answers.write(as_line(message))
 
+    def refuse(self, error: InfrastructureError) -> None:
+        """Say that it cannot go on; the engine then ends the requests."""
+        self.tell(Message(refusal=Refusal(error.what, error.fix)))
+
     def leave(self) -> None:
         """Cancel what runs and leave the cluster; one that we started ends with that."""
         import ray
@@ -130,7 +137,7 @@ class Driver:
     def _start(self, task: Any, job: Job, planned: tuple[tuple[str, str], ...]) -> None:
         demand = demand_of(job, self._machines)
         errand = json.dumps(to_jsonable(Errand(job, planned, self.folder, self.options.cold)))
-        ref = task.options(num_cpus=demand.cores, memory=int(demand.memory_bytes)).remote(errand)
+        ref = task.options(num_cpus=demand.cores, memory=demand.memory_bytes).remote(errand)
         running = self._in_flight[job.id] = _InFlight(job, demand, ref, ref.future())
         running.future.add_done_callback(lambda _: self._ended(running))
 
@@ -139,8 +146,16 @@ class Driver:
         self.tell(Message(finished=finished(running.job, running.future)))
 
     def _keep_looking(self) -> None:
+        from ray.exceptions import RayError
+
         while not self._leaving.wait(_LOOK_SECONDS):
-            self._look()
+            try:
+                self._look()
+            except InfrastructureError as error:
+                self.refuse(error)
+                return
+            except RayError:  # the head is away: Ray gives it a minute, then ends this process
+                continue
 
     def _look(self) -> None:
         """Tell the engine when machines come or go; give up jobs that none of them could hold for long."""
@@ -193,12 +208,11 @@ def _failed(job: Job, error: Exception) -> JobResult:
     )
 
 
-def _outlive_descendants() -> None:
-    """Wrappers end with their Ray workers, but need a moment; what is still there then is killed."""
-    deadline = time.monotonic() + _LEAVE_SECONDS
-    while any(map(is_running, descendants(os.getpid()))) and time.monotonic() < deadline:
-        time.sleep(_POLL_SECONDS)
+def _end(folder: Path) -> NoReturn:
+    """With everything below us, and without exit handlers: Ray's can hang."""
     end_all(lambda: descendants(os.getpid()))
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,15 @@ from types import TracebackType
 from typing import IO, Self
 
 from convert.zoo.engines.base import Finished
-from convert.zoo.engines.ray_messages import SLOT_RESERVE_BYTES, DriverOptions, Machine, Message, as_line, demand_of
+from convert.zoo.engines.ray_messages import (
+    SLOT_RESERVE_BYTES,
+    Demand,
+    DriverOptions,
+    Machine,
+    Message,
+    as_line,
+    demand_of,
+)
 from convert.zoo.files import write_job
 from convert.zoo.job import Job
 from verify.errors import InfrastructureError, MissingDependency
@@ -52,7 +60,9 @@ class RayEngine:
     stranded_s: float = 300.0
     """How long a job may wait for a machine large enough, after the last such went away: an autoscaler's time."""
     _process: subprocess.Popen[bytes] | None = None
-    _running: dict[str, Job] = field(default_factory=dict)
+    _running: dict[str, Demand] = field(default_factory=dict)
+    _given_cores: float = 0.0
+    _given_bytes: int = 0
     _machines: tuple[Machine, ...] = ()
     _largest_bytes: float = 0.0
     _unread: bytes = b""
@@ -71,18 +81,20 @@ class RayEngine:
         """Whether Ray has less before it than ``AHEAD`` clusters full."""
         if not self._running:
             return True
-        demands = [demand_of(each, self._machines) for each in (*self._running.values(), job)]
+        demand = demand_of(job, self._machines)
         cores = sum(machine.cores for machine in self._machines)
         memory = sum(machine.memory_bytes for machine in self._machines)
         return (
-            sum(demand.cores for demand in demands) <= AHEAD * cores
-            and sum(demand.memory_bytes for demand in demands) <= AHEAD * memory
+            self._given_cores + demand.cores <= AHEAD * cores
+            and self._given_bytes + demand.memory_bytes <= AHEAD * memory
         )
 
     def start(self, job: Job) -> None:
         """Give the job to Ray."""
         write_job(job, self.jobs_folder)
-        self._running[job.id] = job
+        demand = self._running[job.id] = demand_of(job, self._machines)
+        self._given_cores += demand.cores
+        self._given_bytes += demand.memory_bytes
         requests, _ = self._pipes()
         with contextlib.suppress(BrokenPipeError):  # a dead driver shows as the end of its answers
             requests.write(as_line(job))
@@ -92,7 +104,9 @@ class RayEngine:
         """Jobs that ended since the last call; waits for something to happen at most so long."""
         ended = [message.finished for message in self._read(timeout_s) if message.finished is not None]
         for each in ended:
-            del self._running[each.id]
+            demand = self._running.pop(each.id)
+            self._given_cores -= demand.cores
+            self._given_bytes -= demand.memory_bytes
         return ended
 
     def __enter__(self) -> Self:

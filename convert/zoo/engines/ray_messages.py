@@ -44,7 +44,7 @@ class Demand:
     """What a job asks of Ray."""
 
     cores: float
-    memory_bytes: float
+    memory_bytes: int
 
 
 @dataclass(frozen=True)

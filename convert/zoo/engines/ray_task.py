@@ -21,14 +21,12 @@ from pathlib import Path
 from typing import IO
 
 from convert.zoo.engines.base import Finished
+from convert.zoo.engines.owned_folder import owned_folder
 from convert.zoo.engines.ray_messages import Errand, software
 from convert.zoo.files import read_result, result_path, write_job
 from convert.zoo.job import Job
-from convert.zoo.owner import is_abandoned, owner_tag
 from convert.zoo.result import JobResult, Outcome
 from verify.jsonio import from_jsonable, to_jsonable
-
-_PREFIX = "zoo-worker-"
 
 
 def perform(errand_json: str) -> str:
@@ -72,14 +70,8 @@ def _wrapper(cold: bool) -> _Wrapper:
 
 @functools.cache
 def _folder(parent: Path | None) -> Path:
-    """Where this worker's jobs find their files; what killed workers left there goes first."""
-    base = parent or Path(tempfile.gettempdir())
-    for folder in base.glob(f"{_PREFIX}*"):
-        if is_abandoned(folder.name.removeprefix(_PREFIX)):
-            shutil.rmtree(folder, ignore_errors=True)
-    own = base / f"{_PREFIX}{owner_tag()}"
-    own.mkdir(mode=0o700)
-    return own
+    """Where this worker's jobs find their files."""
+    return owned_folder(parent or Path(tempfile.gettempdir()), "zoo-worker-")
 
 
 def environment_without_ray(environment: Mapping[str, str]) -> dict[str, str]:

@@ -49,7 +49,7 @@ def make_job(name: str, folder: Path, body: Body = write_name) -> Job:
         key=f"key-of-{name}",
         task=ModelTask(Source(SourceKind.FILE, "none.pth"), name),
         folder=folder,
-        scratch=folder / "scratch" / name,
+        scratch=folder / "scratch",
         store=str(folder / "store"),
         limits=JobLimits(timeout_s=120.0, memory_bytes=GIB),
         body=f"{body.__module__}:{body.__name__}",

@@ -98,6 +98,22 @@ def test_a_killed_scheduler_takes_the_cluster_it_started_with_it(tmp_path: Path,
     until(lambda: not marked.processes())
 
 
+@pytest.mark.slow
+def test_a_machine_on_which_ray_has_ended_is_a_typed_error_and_nothing_is_left(tmp_path: Path, marked: Marked) -> None:
+    def run_without_ray() -> None:
+        with RayEngine(tmp_path / "jobs", slots=1, memory_bytes=4 * GIB) as engine:
+            engine.start(make_job("sleeper", tmp_path, sleep_long))
+            until(lambda: process_of(make_job("sleeper", tmp_path)) is not None)
+            for process in marked.processes():
+                if process.name() == "raylet":
+                    process.kill()
+            _wait(engine, 2)
+
+    with pytest.raises(InfrastructureError, match="Ray has ended on this machine; jobs that had ended are kept"):
+        run_without_ray()
+    assert not marked.processes()
+
+
 def test_a_cluster_that_does_not_answer_is_a_typed_error(tmp_path: Path, marked: Marked) -> None:
     with pytest.raises(InfrastructureError, match=r"no Ray cluster answers at 127\.0\.0\.1:1: ") as caught:
         RayEngine(tmp_path, slots=1, memory_bytes=GIB, address="127.0.0.1:1").__enter__()
