@@ -68,18 +68,26 @@ def end_all(find: Callable[[], Set[int]]) -> set[int]:
     Ours are waited for; zombies of others are theirs to wait for. All are stopped before the first is killed, so that
     whatever starts processes faster than they can be killed stands still.
     """
+    survivors: set[int] = set()
     deadline = time.monotonic() + _ENDING_SECONDS
-    while True:
-        left = _still_running(find())
-        if not left or time.monotonic() > deadline:
-            return left
-        stopped: set[int] = set()
-        while left - stopped and time.monotonic() < deadline:
-            _signal(left - stopped, signal.SIGSTOP)
-            stopped |= left
-            left = _still_running(find())
-        _signal(left | stopped, signal.SIGKILL)
+    while left := _still_running(find()):
+        if left != survivors:
+            survivors, deadline = left, time.monotonic() + _ENDING_SECONDS
+        if time.monotonic() > deadline:
+            break
+        _stop(left, find)
+        _signal(left, signal.SIGKILL)
         time.sleep(_PAUSE_SECONDS)
+    return left
+
+
+def _stop(running: set[int], find: Callable[[], Set[int]]) -> None:
+    """Stop what runs, and add to it and stop what it started meanwhile."""
+    fresh = set(running)
+    while fresh:
+        _signal(fresh, signal.SIGSTOP)
+        fresh = _still_running(find()) - running
+        running |= fresh
 
 
 def _still_running(processes: Iterable[int]) -> set[int]:

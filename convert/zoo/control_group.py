@@ -44,6 +44,18 @@ class ControlGroup:
         ):
             self._write(name, str(limit))
 
+    def processes(self) -> set[int]:
+        """All that are in the group now."""
+        found: set[int] = set()
+        for file in self.join:
+            with contextlib.suppress(OSError):
+                found.update(map(int, file.read_text().split()))
+        return found
+
+    def forbid_new_tasks(self) -> None:
+        """No process of the group can fork any more, until :meth:`limit`."""
+        self._write("pids.max", "0")
+
     def kills_for_memory(self) -> int:
         """How many processes of the group the kernel has killed because it was at its limit."""
         for name in ("memory.events", "memory.oom_control"):

@@ -52,11 +52,14 @@ def _run(job: Job, slot: Slot, scratch: Scratch) -> JobResult:
 
 
 def _convert(job: Job, slot: Slot, scratch: Scratch, watchdog: Watchdog) -> tuple[Conversion, int]:
-    """What the body answers, and the peak memory of its own process when it was too short to be weighed."""
+    """What the body answers, and the peak memory of its own process: a short job ends before it is weighed."""
 
     def watch(worker: int | None, elapsed_s: float) -> Usage:
         slot.limit(job.limits)
-        return watchdog(worker, elapsed_s)
+        usage = watchdog(worker, elapsed_s)
+        if usage.passed is not None:
+            slot.sweep()
+        return usage
 
     slot.limit(job.limits)
     with Worker("job", log_path=scratch.log, fork_server=slot.job_server, watch=watch) as worker:
@@ -68,7 +71,7 @@ def _convert(job: Job, slot: Slot, scratch: Scratch, watchdog: Watchdog) -> tupl
             temporary=scratch.temporary,
             join=slot.join,
         )
-    return outcome.value, 0 if watchdog.peak_memory_bytes else outcome.peak_memory_bytes
+    return outcome.value, outcome.peak_memory_bytes
 
 
 def _converted(job: Job, conversion: Conversion, peak_memory_bytes: int) -> JobResult:

@@ -26,7 +26,9 @@ _LONGEST_FOLDER = 60
 
 _SLACK_BYTES = 128 * MIB
 """Caches and the kernel's own tables are counted to a group, but are not a job's memory."""
-_THREADS_PER_PROCESS = 64
+_TASKS_PER_PROCESS = 8
+_TASKS_PER_CORE = 32
+"""Threads count as tasks, and libraries start some for every core; what forks without end stops here."""
 
 
 class Slot:
@@ -96,7 +98,7 @@ class Slot:
         held = anonymous_bytes(self._server_ids())
         if held != self._held_bytes:
             self._held_bytes = held
-            tasks = limits.processes * _THREADS_PER_PROCESS
+            tasks = limits.processes * _TASKS_PER_PROCESS + (os.cpu_count() or 1) * _TASKS_PER_CORE
             self._group.limit(limits.memory_bytes + held + _SLACK_BYTES, tasks)
 
     def kills_for_memory(self) -> int:
@@ -105,6 +107,9 @@ class Slot:
 
     def sweep(self) -> set[int]:
         """End all that the last job left running; returns what would not end."""
+        if (group := self._group) is not None:
+            group.forbid_new_tasks()
+            end_all(lambda: group.processes() - self._server_ids() - {os.getpid()})
         return end_all(self.processes)
 
     def end(self) -> None:

@@ -6,6 +6,8 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Set
+from concurrent.futures import Future
+from threading import Thread
 
 from convert.zoo.job import GIB, MIB, JobLimits
 from verify.errors import InfrastructureError, LogTooLong, OutOfMemory, TimeLimitExceeded, TooManyProcesses
@@ -13,7 +15,8 @@ from verify.limits import Usage
 from verify.process_tree import proportional_bytes, resident_bytes
 
 _WEIGHING_SECONDS = 0.5
-"""Between two exact weighings, which cost milliseconds; a job near its limit is weighed every time."""
+"""Least time between two exact weighings below the limit: one costs tens of milliseconds."""
+_WEIGHING_AGAIN_SECONDS = 5.0
 
 _IN_THE_MANIFEST = "if the model needs that, raise {} of it in the manifest"
 
@@ -28,37 +31,44 @@ class Watchdog:
     def __init__(self, limits: JobLimits, processes: Callable[[], Set[int]]) -> None:
         self._limits = limits
         self._processes = processes
-        self._weighed = 0.0
+        self._weighing: Future[int] | None = None
+        self._weighed_at = 0.0
+        self._weighed_bytes = 0
+        self._resident_then = 0
         self.peak_memory_bytes = 0
 
     def __call__(self, worker: int | None, elapsed_s: float) -> Usage:
         """See :class:`verify.limits.Watch`."""
         del worker
         running = self._processes()
-        if len(running) > self._limits.processes:  # before they are weighed: they may be many
-            return Usage(0, self._too_many(len(running)))
-        used = self._weigh(running)
-        self.peak_memory_bytes = max(self.peak_memory_bytes, used)
-        return Usage(used, self._passed(elapsed_s, used, running))
+        self._weigh(running)
+        return Usage(self._weighed_bytes, self._passed(elapsed_s, running))
 
-    def _too_many(self, count: int) -> InfrastructureError:
-        return TooManyProcesses(
-            f"the job had {count} processes, over its limit of {self._limits.processes}",
-            fix=_IN_THE_MANIFEST.format("the limit of processes"),
-        )
+    def _weigh(self, running: Set[int]) -> None:
+        """Read the last weighing when it is done, and begin another if that could be a new peak or over the limit."""
+        if self._weighing is not None:
+            if not self._weighing.done():
+                return
+            self._weighed_bytes = self._weighing.result()
+            self.peak_memory_bytes = max(self.peak_memory_bytes, self._weighed_bytes)
+            self._weighing = None
+        resident = resident_bytes(running)
+        bound = min(resident, self._weighed_bytes + max(0, resident - self._resident_then))
+        age_s = time.monotonic() - self._weighed_at
+        of_interest = bound > self.peak_memory_bytes or age_s > _WEIGHING_AGAIN_SECONDS
+        if resident > self._limits.memory_bytes or (of_interest and age_s > _WEIGHING_SECONDS):
+            self._resident_then, self._weighed_at = resident, time.monotonic()
+            self._weighing = _weigh_aside(running)
 
-    def _weigh(self, running: Set[int]) -> int:
-        upper_bound = resident_bytes(running)
-        now = time.monotonic()
-        if upper_bound <= self._limits.memory_bytes and now < self._weighed + _WEIGHING_SECONDS:
-            return 0
-        self._weighed = now
-        return proportional_bytes(running)
-
-    def _passed(self, elapsed_s: float, used_bytes: int, running: Set[int]) -> InfrastructureError | None:
+    def _passed(self, elapsed_s: float, running: Set[int]) -> InfrastructureError | None:
         limits = self._limits
-        if used_bytes > limits.memory_bytes:
-            return over_memory(limits, used_bytes)
+        if len(running) > limits.processes:
+            return TooManyProcesses(
+                f"the job had {len(running)} processes, over its limit of {limits.processes}",
+                fix=_IN_THE_MANIFEST.format("the limit of processes"),
+            )
+        if self._weighed_bytes > limits.memory_bytes:
+            return over_memory(limits, self._weighed_bytes)
         if elapsed_s > limits.timeout_s:
             return TimeLimitExceeded(
                 f"the job ran longer than its limit of {limits.timeout_s:g} s",
@@ -71,6 +81,13 @@ class Watchdog:
                 fix="take what prints in a loop out of the model's code; the log shows how it begins",
             )
         return None
+
+
+def _weigh_aside(processes: Set[int]) -> Future[int]:
+    """In a thread: a process that forks without a pause can keep whoever weighs it waiting for seconds."""
+    weighing: Future[int] = Future()
+    Thread(target=lambda: weighing.set_result(proportional_bytes(processes)), daemon=True, name="scales").start()
+    return weighing
 
 
 def over_memory(limits: JobLimits, used_bytes: int | None = None) -> OutOfMemory:
