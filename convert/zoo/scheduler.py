@@ -14,6 +14,9 @@ from convert.zoo.result import JobResult, Outcome
 MOST_MACHINES_LOST = 3
 """A job that loses so many machines is taken for the cause."""
 
+LOOK_AHEAD = 64
+"""So many jobs that have no room are passed over for a smaller one; more would cost a large zoo more than it gains."""
+
 POLL_SECONDS = 0.25
 
 
@@ -57,9 +60,10 @@ class Scheduler:
 
     def _fill(self, waiting: Sequence[Job]) -> list[Job]:
         """Start what there is room for, the longest first; returns what still waits, in order."""
-        left = []
-        full = False
+        left: list[Job] = []
         for position, job in enumerate(waiting):
+            if len(left) == LOOK_AHEAD:
+                return [*left, *waiting[position:]]
             if job.limits.memory_bytes > self.engine.largest_job_bytes:
                 self.watcher.finished(_too_large(job, self.engine.largest_job_bytes))
             elif self.engine.accepts(job):
@@ -68,9 +72,6 @@ class Scheduler:
                 self.watcher.started(job)
             else:
                 left.append(job)
-                full = full or not self.engine.accepts(_smallest(job))
-            if full:
-                return [*left, *waiting[position + 1 :]]
         return left
 
     def _settle(self, finished: Finished) -> Job | None:
@@ -97,11 +98,6 @@ def with_twice_the_memory(job: Job, largest_job_bytes: int) -> Job | None:
     if job.attempt > 1 or twice > largest_job_bytes:
         return None
     return replace(job, limits=replace(job.limits, memory_bytes=twice), attempt=2)
-
-
-def _smallest(job: Job) -> Job:
-    """A job that fits wherever any does; where it has no room, none has."""
-    return replace(job, limits=replace(job.limits, memory_bytes=0), cores=1)
 
 
 def _too_large(job: Job, largest_job_bytes: int) -> JobResult:
