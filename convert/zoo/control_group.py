@@ -148,7 +148,8 @@ def _unescape(field: str) -> str:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    for folder in parent.glob(f"{_PREFIX}*"):
+    """Below our own group and those beside it: each login and each step of a cluster's queue has one of its own."""
+    for folder in (*parent.glob(f"{_PREFIX}*"), *parent.parent.glob(f"*/{_PREFIX}*")):
         if is_abandoned(folder.name.removeprefix(_PREFIX)):
             _remove(folder)
 

@@ -36,7 +36,7 @@ def run_job(job: Job, slot: Slot) -> JobResult:
 
 def _run(job: Job, slot: Slot, scratch: Scratch) -> JobResult:
     slot.prepare()
-    watchdog = Watchdog(job.limits, slot.processes)
+    watchdog = Watchdog(job.limits, slot.grouped_processes)
     kills_before = slot.kills_for_memory()
     try:
         conversion, peak = _convert(job, slot, scratch, watchdog)

@@ -88,8 +88,12 @@ class Slot:
         return WarmHosts({host: self._servers[host.value].socket for host in Host} if self._servers else {})
 
     def processes(self) -> set[int]:
-        """All that runs for the job."""
+        """All that runs for the job, wherever it has gone."""
         return descendants(os.getpid()) - self._server_ids()
+
+    def grouped_processes(self) -> set[int]:
+        """The same by the control group, which is cheap to ask; where there is none, by descent."""
+        return self._group.processes() - self._server_ids() if self._group is not None else self.processes()
 
     def limit(self, limits: JobLimits) -> None:
         """Have the kernel keep the limits, if it may, on top of what the servers themselves hold by now."""
@@ -109,7 +113,7 @@ class Slot:
         """End all that the last job left running; returns what would not end."""
         if (group := self._group) is not None:
             group.forbid_new_tasks()
-            end_all(lambda: group.processes() - self._server_ids() - {os.getpid()})
+            end_all(self.grouped_processes)
         return end_all(self.processes)
 
     def end(self) -> None:

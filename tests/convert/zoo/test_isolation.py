@@ -202,7 +202,7 @@ def test_nothing_outlives_a_wrapper_that_has_to_end_in_the_middle_of_a_job(tmp_p
     with Wrapper(tmp_path, arguments) as wrapper:
         wrapper.start("daemons_and_wait")
         wait_for(tmp_path, "started-*")
-        assert len(wrapper.marked()) >= 4
+        assert len(wrapper.marked()) > 2
         if how == "end of stdin":
             wrapper.process.stdin.close()
         else:
