@@ -19,7 +19,7 @@ def abridged(logs: Sequence[Path]) -> bytes:
 
 
 def logs_below(folder: Path) -> list[Path]:
-    """Every ``*.log`` in a folder that is a plain file, by path; a failed run has told its own, kept beside its folder."""
+    """Every ``*.log`` in a folder that is a plain file, by path; that of a failed run is in the job's own already."""
     logs = (path for path in folder.rglob("*.log") if not path.name.endswith(".failed.log"))
     return sorted(path for path in logs if stat.S_ISREG(path.lstat().st_mode))
 
