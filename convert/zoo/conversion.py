@@ -74,7 +74,7 @@ def _fetched(job: Job, store: Store, warm: WarmHosts, scratch: Path) -> Path:
     hashes = HashMemo(scratch / "hashes.json")
     key = job.source_key or source_key(job.task.source, job.folder, hashes)
     with Hosts(scratch / "fetch.log", Limits(), warm) as hosts:
-        model = fetch(job.task.source, job.folder, scratch, store=store, key=key, hosts=hosts)
+        model = fetch(job.task.source, job.folder, scratch, store=store, key=key, hosts=hosts, locks=job.scratch)
     if job_key(job.task, key, job.folder, hashes) != job.key:
         raise SourceChanged(
             "samples, an architecture's source, our own code or a library is not what it was when this job was planned",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -23,11 +21,13 @@ from verify.artifact import sha256_of
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 
 
-def fetch(source: Source, folder: Path, scratch: Path, *, store: Store, key: str, hosts: Hosts) -> Path:
+def fetch(
+    source: Source, folder: Path, scratch: Path, *, store: Store, key: str, hosts: Hosts, locks: Path | None = None
+) -> Path:
     """A local checkpoint: the file itself, or one below ``scratch`` that is called what the source calls it.
 
     ``key`` is the source's own (:func:`source_key`) when the job was planned. What is not a local file is fetched, or
-    built in a torch worker, at most once per store; jobs of one machine that want the same wait for each other.
+    built in a torch worker, at most once per store: jobs with the same ``locks`` folder wait for each other.
 
     Raises:
         SourceChanged: the source is another than the one that was planned for.
@@ -39,7 +39,7 @@ def fetch(source: Source, folder: Path, scratch: Path, *, store: Store, key: str
         return folder / source.location
     place = scratch / "source"
     place.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(key):
+    with _one_at_a_time((locks or scratch) / f".source-{key[:32]}.lock"):
         kept = _from_store(source, place, store, key)
         return kept if kept is not None else _brought(source, folder, place, store=store, key=key, hosts=hosts)
 
@@ -106,14 +106,13 @@ def _require_unchanged(source: Source, folder: Path, scratch: Path, key: str) ->
 
 
 @contextlib.contextmanager
-def _one_at_a_time(key: str) -> Iterator[None]:
-    """Only one process of this machine and user fetches a source; however it ends, the next one gets its turn."""
+def _one_at_a_time(lock: Path) -> Iterator[None]:
+    """Only one job of those that work side by side fetches a source; however it ends, the next one gets its turn."""
     try:
         import fcntl
     except ImportError:
         yield
         return
-    lock = Path(tempfile.gettempdir()) / f"pth2tflite-source-{os.getuid()}-{key[:32]}.lock"
     with lock.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -20,7 +20,7 @@ from convert.zoo.scheduler import MOST_MACHINES_LOST, Scheduler
 def job(name: str, *, gib: float = 1.0, cores: int = 1) -> Job:
     task = ModelTask(Source(SourceKind.FILE, f"{name}.pth"), name)
     limits = JobLimits(memory_bytes=int(gib * GIB), timeout_s=60)
-    return Job(name, f"key-{name}", task, Path(), Path("scratch"), "store", limits, cores)
+    return Job(name, f"key-{name}", task, Path(), Path("scratch"), "store", limits=limits, cores=cores)
 
 
 def result(of: Job, outcome: Outcome = Outcome.OK) -> JobResult:
