@@ -10,6 +10,9 @@ from convert.stages.base import flag
 from verify.tolerance import INT8_MIN_SQNR_DB
 from verify.worker import Limits
 
+MOST_LOG_BYTES = 256 * 2**20
+"""A model that prints without end is ended before it fills the disk."""
+
 
 @dataclass(frozen=True)
 class RunFlags:
@@ -77,6 +80,6 @@ def settings_from_flags(run: RunFlags, calibration: CalibrationFlags | None, com
         max_judging=run.max_judging,
         seed=run.seed,
         int8_min_sqnr_db=calibration.int8_min_sqnr_db if calibration else INT8_MIN_SQNR_DB,
-        limits=Limits(timeout_s=run.timeout, memory_bytes=memory_bytes),
+        limits=Limits(timeout_s=run.timeout, memory_bytes=memory_bytes, log_bytes=MOST_LOG_BYTES),
         command=command,
     )

@@ -6,6 +6,8 @@ JSON (:meth:`ToolError.to_json`, :func:`error_from_json`) and is raised again on
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from enum import IntEnum
 from typing import ClassVar, NotRequired, TypedDict
 
@@ -25,6 +27,8 @@ class ErrorJson(TypedDict):
     """An error as it crosses a process boundary."""
 
     type: str
+    module: str
+    """Where the type is defined: who reads the error may not have imported it."""
     what: str
     fix: str
     context: list[str]
@@ -61,6 +65,7 @@ class ToolError(Exception):
     def to_json(self) -> ErrorJson:
         return {
             "type": type(self).__name__,
+            "module": type(self).__module__,
             "what": self.what,
             "fix": self.fix,
             "context": list(self.context),
@@ -186,6 +191,8 @@ def _all_types(root: type[ToolError]) -> dict[str, type[ToolError]]:
 
 def error_from_json(data: ErrorJson) -> ToolError:
     """The error that :meth:`ToolError.to_json` described, as its own type again."""
+    with contextlib.suppress(ImportError):  # of a test, or of a newer version
+        importlib.import_module(data["module"])
     kind = _all_types(ToolError).get(data["type"], ToolError)
     error = kind(data["what"], fix=data["fix"], context=tuple(data["context"]))
     if isinstance(error, WorkerDied):

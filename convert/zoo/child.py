@@ -20,7 +20,7 @@ def run_body(job: Job, warm: WarmHosts, scratch: Path, temporary: Path, join: tu
     """
     for group in join:
         group.write_text("0")
-    os.environ["TMPDIR"] = str(temporary)
+    os.environ |= {"TMPDIR": str(temporary), **thread_environment(job.cores)}
     tempfile.tempdir = None
     try:
         os.chdir(job.folder)
@@ -29,3 +29,11 @@ def run_body(job: Job, warm: WarmHosts, scratch: Path, temporary: Path, join: tu
     module, _, name = job.body.partition(":")
     conversion: Conversion = getattr(importlib.import_module(module), name)(job, warm, scratch)
     return conversion
+
+
+def thread_environment(cores: int) -> dict[str, str]:
+    """The threads of everything a job starts: as many as its cores, on every machine.
+
+    How torch splits its sums depends on it, and so do the last bits of a result.
+    """
+    return {"OMP_NUM_THREADS": str(cores)}

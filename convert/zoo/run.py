@@ -19,7 +19,7 @@ from convert.zoo.plan import Zoo
 from convert.zoo.progress import ZooProgress
 from convert.zoo.result import JobResult, Outcome
 from convert.zoo.resume import to_run
-from convert.zoo.scheduler import Scheduler
+from convert.zoo.scheduler import Scheduler, longest_first
 from convert.zoo.sources import HashMemo
 from convert.zoo.store import Store, StoreDamaged, open_store
 from convert.zoo.summary.build import RunFacts, build_report
@@ -67,7 +67,7 @@ def run_zoo(zoo: Zoo, run: ZooRun, make_engine: MakeEngine, progress: ZooProgres
             seconds = past_seconds(places, waiting)
             progress.seconds = seconds
             progress.queued(waiting)
-            Scheduler(engine, _Both(progress, collected), seconds).run(waiting)
+            Scheduler(engine, _Both(progress, collected)).run(longest_first(waiting, seconds))
         facts = RunFacts(
             created=_now(),
             engine=run.engine,

@@ -35,7 +35,7 @@ def run_job(job: Job, slot: Slot) -> JobResult:
 
 
 def _run(job: Job, slot: Slot, scratch: Scratch) -> JobResult:
-    slot.prepare()
+    slot.prepare(job.cores)
     watchdog = Watchdog(job.limits, slot.grouped_processes)
     kills_before = slot.kills_for_memory()
     try:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from convert.zoo.engines.base import Engine, Finished
-from convert.zoo.job import GIB, Job
+from convert.zoo.job import GIB, Job, SourceKind
 from convert.zoo.result import JobResult, Outcome
 
 MOST_MACHINES_LOST = 3
@@ -36,20 +35,16 @@ class Watcher(Protocol):
 
 @dataclass
 class Scheduler:
-    """Runs jobs on an engine, each to its final result, which the watcher is told; holds only jobs, never results.
-
-    ``seconds`` are past durations by job id. Jobs without one go first: one of them may be the longest.
-    """
+    """Runs jobs on an engine, each to its final result, which the watcher is told; holds only jobs, never results."""
 
     engine: Engine
     watcher: Watcher
-    seconds: Mapping[str, float] = field(default_factory=dict)
     _running: dict[str, Job] = field(default_factory=dict)
     _machines_lost: dict[str, int] = field(default_factory=dict)
 
     def run(self, jobs: Sequence[Job]) -> None:
-        """Run all jobs; returns when the last one has ended."""
-        waiting = sorted(jobs, key=lambda job: self.seconds.get(job.id, math.inf), reverse=True)
+        """Run all jobs, the first that has room first; returns when the last one has ended."""
+        waiting = list(jobs)
         while waiting or self._running:
             waiting = self._fill(waiting)
             for finished in self.engine.wait(POLL_SECONDS):
@@ -59,7 +54,7 @@ class Scheduler:
             self.watcher.tick()
 
     def _fill(self, waiting: Sequence[Job]) -> list[Job]:
-        """Start what there is room for, the longest first; returns what still waits, in order."""
+        """Start what there is room for; returns what still waits, in order."""
         left: list[Job] = []
         for position, job in enumerate(waiting):
             if len(left) == LOOK_AHEAD:
@@ -90,6 +85,22 @@ class Scheduler:
             return larger
         self.watcher.finished(result)
         return None
+
+
+def longest_first(jobs: Sequence[Job], seconds: Mapping[str, float]) -> list[Job]:
+    """Jobs by how long they took last time. Those that never ran go first, the largest checkpoint foremost."""
+    return sorted(jobs, key=lambda job: (job.id in seconds, -seconds.get(job.id, 0.0), -_size(job)))
+
+
+def _size(job: Job) -> int:
+    """Bytes of the checkpoint, where it is a file."""
+    source = job.task.source
+    if source.kind is not SourceKind.FILE:
+        return 0
+    try:
+        return (job.folder / source.location).stat().st_size
+    except OSError:
+        return 0
 
 
 def with_twice_the_memory(job: Job, largest_job_bytes: int) -> Job | None:

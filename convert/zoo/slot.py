@@ -11,6 +11,7 @@ from typing import Self
 
 from convert.hosts import WarmHosts
 from convert.stages.base import Host
+from convert.zoo.child import thread_environment
 from convert.zoo.control_group import ControlGroup, make_group
 from convert.zoo.job import MIB, JobLimits
 from convert.zoo.owner import is_abandoned, owner_tag
@@ -43,6 +44,7 @@ class Slot:
         self._servers: dict[str, ForkServer] = {}
         self._group: ControlGroup | None = None
         self._held_bytes: int | None = None
+        self._cores = 0
         self.folder = Path()
         self.recording = threading.Lock()
 
@@ -62,9 +64,15 @@ class Slot:
         """Files that a job's process writes ``0`` to, to be in the slot's control group."""
         return self._group.join if self._group is not None else ()
 
-    def prepare(self) -> None:
-        """Before a job: start what is not running, or was stopped. Servers import when first asked for a process."""
+    def prepare(self, cores: int) -> None:
+        """Before a job that is to compute with so many threads: start what is not running, was stopped, or has others.
+
+        Servers import when first asked for a process.
+        """
         self._held_bytes = None
+        if cores != self._cores:
+            self._cores = cores
+            self._close_servers()
         if self._cold:
             return
         for name, preload in {_JOB: JOB_PRELOAD, **{host.value: PRELOAD[host] for host in Host}}.items():
@@ -74,7 +82,11 @@ class Slot:
             if server is not None:
                 server.close()
             self._servers[name] = ForkServer(
-                self.folder / name, preload, log_path=self.folder / "servers.log", join=self.join
+                self.folder / name,
+                preload,
+                log_path=self.folder / "servers.log",
+                environment=thread_environment(cores),
+                join=self.join,
             )
 
     @property
@@ -119,12 +131,15 @@ class Slot:
     def end(self) -> None:
         """End everything, servers too, and remove what the slot made."""
         end_all(lambda: descendants(os.getpid()))
-        for server in self._servers.values():
-            server.close()
-        self._servers.clear()
+        self._close_servers()
         if self._group is not None:
             self._group.remove()
         remove_folder(self.folder)
+
+    def _close_servers(self) -> None:
+        for server in self._servers.values():
+            server.close()
+        self._servers.clear()
 
     def _server_ids(self) -> set[int]:
         return {server.pid for server in self._servers.values()}

@@ -18,9 +18,7 @@ import numpy.typing as npt
 from verify.errors import ModelUnreadable, SamplesInvalid
 from verify.runners.base import Batch
 from verify.runners.tflite_file import TensorMap
-
-THREADS = 2
-"""The default delegate's sums do not depend on it (a test compares with the library's own 16)."""
+from verify.threads import runtime_threads
 
 PADDING_LIMIT = 3e38
 """Values at or beyond it are padding (-inf, -3.4e38 before a max pool), no activations."""
@@ -77,7 +75,7 @@ def _open(model: Path) -> Any:
             warnings.simplefilter("ignore")  # it warns that preserving all tensors costs memory: that is the point
             interpreter = Interpreter(
                 model_path=str(model),
-                num_threads=THREADS,
+                num_threads=runtime_threads(),
                 experimental_op_resolver_type=OpResolverType.BUILTIN,
                 experimental_preserve_all_tensors=True,
             )

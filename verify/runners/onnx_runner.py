@@ -11,18 +11,18 @@ from verify.errors import ModelUnreadable
 from verify.runners.base import Batch
 from verify.runners.check import check_stored_batch
 from verify.signature import BATCH, Dim, Signature, TensorSpec
+from verify.threads import runtime_threads
 
-THREADS = 2
 _ERRORS_ONLY = 3
 
 
 class OnnxRunner:
     """An onnxruntime session, built once, on entering."""
 
-    def __init__(self, path: Path, signature: Signature, *, threads: int = THREADS) -> None:
+    def __init__(self, path: Path, signature: Signature, *, threads: int | None = None) -> None:
         self._path = path
         self._signature = signature
-        self._threads = threads
+        self._threads = threads or runtime_threads()
         self._session: Any = None
 
     @property

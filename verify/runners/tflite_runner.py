@@ -16,17 +16,16 @@ from verify.runners.base import Batch
 from verify.runners.check import check_stored_batch
 from verify.runners.tflite_file import TensorMap, open_model, tensor_map
 from verify.signature import Signature
-
-THREADS = 2
+from verify.threads import runtime_threads
 
 
 class TfliteRunner:
     """A LiteRT interpreter, built once; inputs are resized when the batch size changes."""
 
-    def __init__(self, path: Path, signature: Signature, *, threads: int = THREADS) -> None:
+    def __init__(self, path: Path, signature: Signature, *, threads: int | None = None) -> None:
         self._path = path
         self._signature = signature
-        self._threads = threads
+        self._threads = threads or runtime_threads()
         self._interpreter: Any = None
         self._names: TensorMap | None = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -77,9 +76,9 @@ def test_a_file_that_somebody_changed_or_removed_is_put_again(places: Places, st
 def test_an_intact_folder_is_left_alone(places: Places, store: Store, tmp_path: Path) -> None:
     checkout, result = places.checkout("m"), made(store, tmp_path, report_json="1")
     checkout.update(store, result)
-    before = os.stat(places.models / "m").st_mtime_ns
+    before = (places.models / "m").stat().st_mtime_ns
     checkout.update(store, result)
-    assert os.stat(places.models / "m").st_mtime_ns == before
+    assert (places.models / "m").stat().st_mtime_ns == before
 
 
 def test_a_result_whose_bytes_are_gone_is_told_apart(places: Places, store: Store, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from convert.zoo.engines.base import Finished
 from convert.zoo.job import GIB, Job, JobLimits, ModelTask, Source, SourceKind
-from convert.zoo.resume import to_run
 from convert.zoo.result import JobResult, Outcome
-from convert.zoo.scheduler import MOST_MACHINES_LOST, Scheduler
+from convert.zoo.resume import to_run
+from convert.zoo.scheduler import MOST_MACHINES_LOST, Scheduler, longest_first
 
 
 def job(name: str, *, gib: float = 1.0, cores: int = 1) -> Job:
@@ -80,7 +80,7 @@ class Heard:
 
 def run(engine: ScriptedEngine, jobs: Sequence[Job], seconds: dict[str, float] | None = None) -> Heard:
     heard = Heard()
-    Scheduler(engine, heard, seconds or {}).run(jobs)
+    Scheduler(engine, heard).run(longest_first(jobs, seconds or {}))
     return heard
 
 
@@ -88,6 +88,13 @@ def test_the_longest_job_of_last_time_starts_first_and_unknown_ones_before_it() 
     engine = ScriptedEngine(lambda job: Finished(job.id, result(job)))
     run(engine, [job("short"), job("long"), job("new")], {"short": 1.0, "long": 90.0})
     assert [each.id for each in engine.started] == ["new", "long", "short"]
+
+
+def test_of_jobs_that_never_ran_the_largest_checkpoint_starts_first(tmp_path: Path) -> None:
+    jobs = [replace(job(name), folder=tmp_path) for name in ("small", "large")]
+    for each, size in zip(jobs, (10, 1000), strict=True):
+        (tmp_path / f"{each.id}.pth").write_bytes(bytes(size))
+    assert [each.id for each in longest_first(jobs, {})] == ["large", "small"]
 
 
 def test_what_runs_together_never_needs_more_memory_than_there_is() -> None:
