@@ -153,10 +153,11 @@ def test_workers_leave_no_descriptors_and_no_zombies(server, log):
 
     us, them = psutil.Process(), psutil.Process(server.pid)
     use()
-    before = us.num_fds(), us.num_threads()
+    files, threads = us.num_fds(), us.num_threads()
     for _ in range(5):
         use()
-    assert (us.num_fds(), us.num_threads()) == before
+    assert us.num_fds() <= files
+    assert us.num_threads() <= threads
     deadline = time.monotonic() + _SOON_SECONDS
     while (them.children() or them.num_fds() > _IDLE_SERVER_FILES) and time.monotonic() < deadline:
         time.sleep(0.02)
