@@ -42,6 +42,28 @@ def test_the_floor_is_never_below_one_rounding_of_the_output(tmp_path):
     assert floor.max_abs > floor.rms * 3
 
 
+def test_the_floor_grows_with_outputs_that_are_larger_than_those_it_was_measured_on(tmp_path):
+    single, double = _folders(tmp_path, 1e-4)
+    (before,) = measure_floors(single, double)
+    write_batch(single / batch_name(3), {"y": np.full((8, 1000), 90.0)})
+    (after,) = measure_floors(single, double)
+    assert after.rms == pytest.approx(1e-4 * np.sqrt((9 + 90**2) / 2) / 3, rel=0.02)
+    assert after.max_abs == pytest.approx(before.max_abs * 90 / _largest(double))
+
+
+def test_smaller_or_infinite_outputs_leave_the_floor_as_it_was_measured(tmp_path):
+    single, double = _folders(tmp_path, 1e-4)
+    measured = measure_floors(single, double)
+    write_batch(single / batch_name(3), {"y": np.full((8, 1000), 1e-3)})
+    assert measure_floors(single, double) == measured
+    write_batch(single / batch_name(4), {"y": np.full((1, 1000), np.inf)})
+    assert measure_floors(single, double) == measured
+
+
+def _largest(folder):
+    return max(np.abs(np.load(path)["y"]).max() for path in folder.glob("*.npz"))
+
+
 def test_without_float64_the_floor_is_a_labelled_bound(tmp_path):
     single, _ = _folders(tmp_path, 0.0)
     (floor,) = rounding_floors(single)
