@@ -15,6 +15,8 @@ from sklearn.datasets import load_sample_images
 BUILD = Path(__file__).resolve().parent / "build"
 SIDE = 384
 """Pixels; each model's own preprocessing makes it the size that the model takes."""
+LEAST_CROP = 320
+"""Smaller ones are nothing but sky, to which random nets answer with outputs of another size."""
 
 
 def main() -> None:
@@ -23,13 +25,13 @@ def main() -> None:
 
 
 def write_crops(folder: Path, count: int, seed: int) -> None:
-    """Square PNGs from anywhere in the photographs, at any scale, every second one mirrored."""
+    """Square PNGs from anywhere in the photographs, about every second one mirrored."""
     photos = [Image.fromarray(photo) for photo in load_sample_images().images]
     random = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(count):
         photo = photos[index % len(photos)]
-        side = int(random.integers(120, min(photo.size) + 1))
+        side = int(random.integers(LEAST_CROP, min(photo.size) + 1))
         left = int(random.integers(0, photo.width - side + 1))
         top = int(random.integers(0, photo.height - side + 1))
         crop = photo.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
