@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
+import subprocess
+import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +19,8 @@ import psutil
 import pytest
 from marked import Marked, mark_processes, until
 from ray_jobs import make_job, process_of, stored_text
+from sabotage.make_zoo import SABOTEURS, make_zoo
+from same_results import normalised, zoo_differences
 
 from convert.zoo.engines.ray_engine import RayEngine
 from convert.zoo.job import GIB, Job
@@ -22,6 +28,7 @@ from convert.zoo.result import JobResult, Outcome
 from convert.zoo.scheduler import Scheduler
 
 _JOBS = 16
+_ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +111,50 @@ def test_all_jobs_complete_when_one_of_two_machines_is_killed_midway(tmp_path: P
         assert result.outcome is Outcome.OK, result
         assert stored_text(result, tmp_path) == result.id
     until(lambda: not marked.processes())
+
+
+@pytest.mark.slow
+def test_a_zoo_comes_to_the_same_here_and_on_two_machines_of_which_one_is_killed(
+    tmp_path: Path, marked: Marked
+) -> None:
+    saboteurs = [each for each in SABOTEURS if each.id in {"segfault", "corrupt"}]
+    command = [sys.executable, "-m", "convert", "zoo", str(make_zoo(tmp_path / "zoo", 6, saboteurs=saboteurs).manifest)]
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert subprocess.run([*command, "-o", str(here)], cwd=_ROOT, capture_output=True, check=False).returncode == 4
+    with _two_machines() as cluster:
+        (other,) = cluster.worker_nodes
+        raylet = psutil.Process(other.all_processes["raylet"][0].process.pid)
+        on_ray = [*command, "-o", str(there), "--engine", "ray", "--ray-address", cluster.address]
+        with subprocess.Popen(on_ray, cwd=_ROOT, stderr=subprocess.PIPE, text=True) as run:
+            while len(list(there.glob("store/results/*/*.json"))) < 2 or not _converts(raylet):
+                assert run.poll() is None, run.stderr and run.stderr.read()
+                time.sleep(0.1)
+            for process in [raylet, *raylet.children()]:
+                process.kill()
+            _, told = run.communicate()
+    assert run.returncode == 4, told
+    assert "machine was lost" in told
+    assert zoo_differences(here, there) == []
+    assert _rows(here) == _rows(there)
+
+
+def _converts(raylet: psutil.Process) -> bool:
+    """Whether a job runs on that machine: one of its wrapper's fork servers has a child."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        servers = {each.pid: each for each in raylet.children(recursive=True) if "fork_server" in _words(each)}
+        return any(each.ppid() in servers for each in servers.values())
+    return False
+
+
+def _words(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _rows(output: Path) -> Any:
+    return normalised(json.loads((output / "zoo.json").read_text(encoding="utf-8"))["rows"])
 
 
 def _lives(process: psutil.Process) -> bool:
