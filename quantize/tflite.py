@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import importlib.metadata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from quantize import edges
 from quantize.dead_channels import widened_weights
+from quantize.float16_biases import cast_biases
 from quantize.leftovers import float_weights, left_in_float
 from quantize.recipe import Calibration, IoType, Recipe
 from quantize.result import QuantizationResult
@@ -38,7 +40,7 @@ def to_float16(model: Path, out: Path) -> QuantizationResult:
     recipes.add_weight_only_config(
         EVERY_SCOPE, TFLOperationName.ALL_SUPPORTED, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING
     )
-    _quantize(model, out, recipes, {})
+    _quantize(model, out, recipes, {}, cast_biases)
     _require_finite_float16(out)
     return QuantizationResult(tflite_signature(out, {}), float_weights(out))
 
@@ -69,7 +71,8 @@ def apply_recipe(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
     widened = widened_weights(model, recipe.ops, recipe.calibration.ranges)
     ranges = _library_ranges(model, recipe.calibration)
     ranges |= {each.tensor: {"min": -each.bound, "max": each.bound} for each in widened}
-    _quantize(model, out, library_recipe(recipe.ops, recipe.io), ranges, recipe.io)
+    edit = edges.make_edges_uint8 if recipe.io is IoType.UINT8 else None
+    _quantize(model, out, library_recipe(recipe.ops, recipe.io), ranges, edit)
     ruled = {rule.op for rule in recipe.ops}
     notes = tuple(
         f"{each.tensor}: {each.widened_channels} channels have next to no weights; their range was widened "
@@ -84,8 +87,13 @@ def engine_version() -> str:
     return importlib.metadata.version(ENGINE)
 
 
-def _quantize(model: Path, out: Path, recipes: Any, ranges: dict[str, Any], io: IoType = IoType.INT8) -> None:
-    """The library's steps on one copy of the model: parameters, instructions, transformation, serialization."""
+def _quantize(
+    model: Path, out: Path, recipes: Any, ranges: dict[str, Any], edit: Callable[[Any], None] | None = None
+) -> None:
+    """The library's steps on one copy of the model: parameters, instructions, transformation, serialization.
+
+    ``edit`` changes the unpacked result before it is written.
+    """
     from ai_edge_quantizer.model_modifier import ModelModifier
     from ai_edge_quantizer.params_generator import ParamsGenerator
     from ai_edge_quantizer.transformation_instruction_generator import TransformationInstructionsGenerator
@@ -108,8 +116,8 @@ def _quantize(model: Path, out: Path, recipes: Any, ranges: dict[str, Any], io: 
     del instructions
     edges.repoint_outputs(unpacked, outputs)
     edges.restore_dynamic_dims(unpacked)
-    if io is IoType.UINT8:
-        edges.make_edges_uint8(unpacked)
+    if edit is not None:
+        edit(unpacked)
     _write(unpacked, out)
 
 

@@ -40,6 +40,21 @@ def test_weight_only_files_say_what_the_float_file_says(make, least_db, float_mo
     assert sqnr_db(expected, infer(tmp_path / "small.tflite", {"image": image})["logits"]) > least_db
 
 
+def test_the_cpu_delegate_takes_all_of_float16_that_it_takes_of_float32(float_models, worker, tmp_path):
+    source = float_models / "mixed.tflite"
+    worker.run(make_float16, model=source, out=tmp_path / "small.tflite")
+    assert delegated_parts(tmp_path / "small.tflite") == delegated_parts(source) > 0
+
+
+def delegated_parts(path: Path) -> int:
+    """Into how many parts XNNPACK's share of the graph falls; each op that it refuses splits one."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path))
+    interpreter.allocate_tensors()
+    return sum(op["op_name"] == "DELEGATE" for op in interpreter._get_ops_details())
+
+
 def test_float16_refuses_a_weight_that_it_cannot_hold(float_models, worker, tmp_path):
     with pytest.raises(QuantizationFailed, match="beyond 65504, which float16 cannot hold"):
         worker.run(make_float16, model=float_models / "overflowing.tflite", out=tmp_path / "small.tflite")
