@@ -51,6 +51,8 @@ NETWORKS = (
     "vgg11",
 )
 
+POLL_S = 3.0
+
 MANIFEST = """\
 [zoo]
 name = "speed"
@@ -91,9 +93,9 @@ def main() -> int:
     shutil.rmtree(folder / "zoo", ignore_errors=True)
     zoo_command = [sys.executable, "-m", "convert", "zoo", str(folder / "zoo.toml")]
     zoo_command += ["-o", str(folder / "zoo"), "--memory", options.cap]
-    zoo = run_measured(zoo_command, folder / "zoo.log")
+    zoo = run_measured(zoo_command, folder / "zoo.log", poll_s=POLL_S)
     print(f"{zoo.seconds:.1f} s, exit {zoo.exit_code}, {zoo.peak_pss_bytes / 2**30:.1f} GiB", flush=True)
-    again = run_measured(zoo_command, folder / "again.log")
+    again = run_measured(zoo_command, folder / "again.log", poll_s=POLL_S)
     print(f"again, unchanged: {again.seconds:.2f} s", flush=True)
 
     alone = []
@@ -126,7 +128,7 @@ def one(folder: Path, name: str) -> Run:
     shutil.rmtree(output, ignore_errors=True)
     command = [sys.executable, "-m", "convert", "pth2tflite", str(folder / "checkpoints" / f"{name}.pth")]
     command += ["--calib", str(folder / "photos"), "--output", str(output), "--quiet"]
-    return run_measured(command, folder / "alone.log")
+    return run_measured(command, folder / "alone.log", poll_s=POLL_S)
 
 
 def same_files(folder: Path, name: str) -> bool:

@@ -11,8 +11,8 @@ from typing import Self
 from verify.process_tree import descendants, proportional_bytes, resident_bytes
 
 SAMPLING_SECONDS = 0.25
-PROPORTIONAL_SAMPLING_SECONDS = 2.0
-"""Adding up what processes share takes the kernel milliseconds a process."""
+PROPORTIONAL_SAMPLING_SECONDS = 5.0
+"""Adding up what processes share takes the kernel ten milliseconds for each with a framework in it."""
 
 
 class PeakMemory:
