@@ -70,7 +70,10 @@ def _require_possible(task: ModelTask) -> None:
 
 
 def _fetched(job: Job, store: Store, warm: WarmHosts, scratch: Path) -> Path:
-    """The checkpoint; raises ``SourceChanged`` where what is kept under the job's key would be something else."""
+    """The checkpoint, relative to the job's folder where it lies below: errors name it as the manifest does.
+
+    Raises ``SourceChanged`` where what is kept under the job's key would be something else.
+    """
     hashes = HashMemo(scratch / "hashes.json")
     key = job.source_key or source_key(job.task.source, job.folder, hashes)
     with Hosts(scratch / "fetch.log", Limits(), warm) as hosts:
@@ -80,7 +83,7 @@ def _fetched(job: Job, store: Store, warm: WarmHosts, scratch: Path) -> Path:
             "samples, an architecture's source, our own code or a library is not what it was when this job was planned",
             fix="run the zoo again, with the same versions on every machine",
         )
-    return model
+    return model.relative_to(job.folder) if model.is_relative_to(job.folder) else model
 
 
 def _with_log_told(error: ToolError, folder: Path) -> ToolError:

@@ -50,6 +50,8 @@ class ZooProgress:
     ) -> None:
         if self._live is not None:
             self._live.stop()
+        if kind is KeyboardInterrupt:
+            self._print("Stopped. The same command goes on from here: only what was running is lost.")
 
     def reused(self, results: Sequence[JobResult]) -> None:
         """Results of earlier runs that stand."""

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from browser_pages import CONTRASTS, Visit, chromium
+from playwright.sync_api import expect
 from summary_samples import SAMPLES, thirty, thousand
 
 from convert.zoo.summary.build import write_summary
@@ -66,7 +67,7 @@ def test_the_page_opens_on_its_answer_and_holds_its_width(visit, name, scheme):
     report = SAMPLES[name]()
     assert page.inner_text("h1") == report.headline
     assert page.locator("h1").bounding_box()["y"] < 200
-    assert page.locator("#found").inner_text() == words.count(len(report.rows), "model")
+    expect(page.locator("#found")).to_have_text(words.count(len(report.rows), "model"))
     assert page.evaluate("document.getElementsByTagName('*').length") < _MOST_ELEMENTS
     if name != "thousand":
         assert page.evaluate(CONTRASTS) == [], "WCAG AA wants 4.5:1"
@@ -108,23 +109,23 @@ def test_words_filter_and_the_address_keeps_them(visit):
     page.locator("#tag").select_option("mobile")
     rows = [row for row in thousand().rows if {"team-3", "mobile"} <= set(row.tags) and "resnet18" in row.id]
     assert page.evaluate(_IDS) == [row.id for row in rows]
-    assert page.locator("#found").inner_text() == f"{len(rows)} of 1,000 models"
+    expect(page.locator("#found")).to_have_text(f"{len(rows)} of 1,000 models")
     page.reload()
     assert page.evaluate(_IDS) == [row.id for row in rows]
     assert page.locator("#q").input_value() == "resnet18 team-3"
     page.locator("#clear").click()
-    assert page.locator("#found").inner_text() == "1,000 models"
+    expect(page.locator("#found")).to_have_text("1,000 models")
     assert "#" not in page.url
 
 
 def test_a_count_at_the_top_filters_the_table(visit):
     page = visit("thousand")
     page.locator(".counts a", has_text="58 fail").click()
-    assert page.locator("#found").inner_text() == "58 of 1,000 models"
+    expect(page.locator("#found")).to_have_text("58 of 1,000 models")
     assert page.locator("#standing").input_value() == "fail"
-    assert page.locator("#controls").bounding_box()["y"] < 450
+    page.wait_for_function("document.getElementById('controls').getBoundingClientRect().y < 450")
     page.locator(".group h3 a", has_text="8 models").click()
-    assert page.locator("#found").inner_text() == "8 of 1,000 models"
+    expect(page.locator("#found")).to_have_text("8 of 1,000 models")
     page.go_back()
     page.wait_for_function("document.getElementById('found').textContent.startsWith('58')")
 
@@ -185,7 +186,7 @@ def test_every_file_with_numbers_is_drawn_and_a_click_goes_to_its_row(visit, nam
     said = page.locator("#plot-latency .tip").inner_text()
     assert re.search(r" m?s, \d+\.\d dB$", said)
     plot.click(position=place)
-    assert page.locator("tr.open .name").inner_text() == said.split("\n")[0]
+    expect(page.locator("tr.open .name")).to_have_text(said.split("\n")[0])
 
 
 def test_plots_follow_the_filter_and_answer_to_the_keyboard(visit):
@@ -196,13 +197,13 @@ def test_plots_follow_the_filter_and_answer_to_the_keyboard(visit):
     page.keyboard.press("ArrowRight")
     assert page.locator("#plot-size .tip").inner_text().startswith("vit_b_16\n")
     page.keyboard.press("Enter")
-    assert page.locator("tr.open .name").inner_text() == "vit_b_16"
+    expect(page.locator("tr.open .name")).to_have_text("vit_b_16")
 
 
 def test_the_fragment_of_a_foreign_address_runs_nothing(visit):
     fragment = "#q=%3Cimg%20src%3Dx%20onerror%3Ddocument.title%3D'pwned'%3E&sort=constructor&open=x"
     page = visit("thirty", fragment=fragment)
-    assert page.locator("#found").inner_text() == "0 of 30 models"
+    expect(page.locator("#found")).to_have_text("0 of 30 models")
 
 
 def test_on_paper_the_whole_table_is_there_and_light(visit):
