@@ -210,7 +210,8 @@ folder, job, url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 source = Source(SourceKind.URL, url)
 key = source_key(source, folder, HashMemo(folder / "none.json"))
 with Hosts(folder / "log.txt", Limits()) as hosts:
-    fetch(source, folder, folder / job, store=open_store(str(folder / "store")), key=key, hosts=hosts)
+    store = open_store(str(folder / "store"))
+    fetch(source, folder, folder / job, store=store, key=key, hosts=hosts, locks=folder)
 """
     command = [sys.executable, "-c", code, str(tmp_path)]
     running = [subprocess.Popen([*command, f"job{number}", f"{web}/net.pth"]) for number in range(3)]
