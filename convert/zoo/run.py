@@ -24,6 +24,7 @@ from convert.zoo.sources import HashMemo
 from convert.zoo.store import Store, StoreDamaged, open_store
 from convert.zoo.summary.build import RunFacts, build_report
 from convert.zoo.summary.types import ZooReport
+from verify.errors import ToolError
 
 
 @dataclass(frozen=True)
@@ -142,10 +143,12 @@ class _Collected:
         result = self.store.result(job.key)
         if result is None:
             return False
+        result = replace(result, id=job.id)
         try:
-            self.finished(replace(result, id=job.id))
+            self._publish(result)
         except StoreDamaged:
             return False
+        self.results[job.id] = result
         return True
 
     def started(self, job: Job) -> None:
@@ -158,7 +161,15 @@ class _Collected:
         """Nothing to show."""
 
     def finished(self, result: JobResult) -> None:
-        """Publish the output folder, the log and the result's own file."""
+        """Publish a result; one that cannot be published costs its own model, not the others."""
+        try:
+            self._publish(result)
+        except (ToolError, OSError) as error:
+            result = _unpublished(result, error)
+        self.results[result.id] = result
+
+    def _publish(self, result: JobResult) -> None:
+        """Put the output folder, the log and the result's own file where the user finds them."""
         self.places.checkout(result.id).update(self.store, result)
         log = self.places.jobs / result.id / "log.txt"
         if result.log is not None and not (log.exists() and log.stat().st_size == result.log.size_bytes):
@@ -166,7 +177,18 @@ class _Collected:
             self.store.get_file(result.log, log)
         if last_result(self.places.jobs, result.id) != result:
             write_result(result, result_path(self.places.jobs, result.id))
-        self.results[result.id] = result
+
+
+def _unpublished(result: JobResult, error: ToolError | OSError) -> JobResult:
+    return replace(
+        result,
+        outcome=Outcome.INFRASTRUCTURE,
+        signal=None,
+        what=f"the job ended ({result.label}), but its files could not be put into models/: {error}",
+        fix="make room, then run the same command again: what the store has is not made again",
+        conversion=None,
+        log=None,
+    )
 
 
 @dataclass(frozen=True)
@@ -181,7 +203,7 @@ class _Both:
 
     def finished(self, result: JobResult) -> None:
         self.second.finished(result)
-        self.first.finished(result)
+        self.first.finished(self.second.results[result.id])
 
     def again(self, job: Job, why: str) -> None:
         self.first.again(job, why)
