@@ -16,10 +16,21 @@ from convert.zoo.scratch import Scratch
 from convert.zoo.slot import Slot
 from convert.zoo.store import Store, open_store
 from convert.zoo.watchdog import Watchdog, over_memory
-from verify.errors import DiskFull, InfrastructureError, OutOfMemory, ToolError
+from verify.errors import (
+    DiskFull,
+    InfrastructureError,
+    LogTooLong,
+    TimeLimitExceeded,
+    ToolError,
+    TooManyProcesses,
+)
 from verify.limits import Usage
 from verify.machine_fault import machine_fault
 from verify.worker import Worker
+
+_OTHER_LIMITS = (TimeLimitExceeded, TooManyProcesses, LogTooLong)
+"""Whatever else ended a job in which the kernel killed a process for memory came of that: its parent may only say that
+a child of it failed."""
 
 
 def run_job(job: Job, slot: Slot) -> JobResult:
@@ -42,7 +53,7 @@ def _run(job: Job, slot: Slot, scratch: Scratch) -> JobResult:
         conversion, peak = _convert(job, slot, scratch, watchdog)
         result = _converted(job, conversion, max(peak, watchdog.peak_memory_bytes))
     except ToolError as error:
-        if isinstance(error, OutOfMemory) and slot.kills_for_memory() > kills_before:
+        if slot.kills_for_memory() > kills_before and not isinstance(error, _OTHER_LIMITS):
             error = over_memory(job.limits).within(*error.context)
         result = replace(_failed(job, error), peak_memory_bytes=watchdog.peak_memory_bytes)
     left = slot.sweep()
