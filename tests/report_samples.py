@@ -13,6 +13,8 @@ from verify.report.types import (
     OutputComparison,
     Refusal,
     Report,
+    Rung,
+    RungOutcome,
     StageReport,
     Verdict,
 )
@@ -210,6 +212,7 @@ def passing() -> Report:
             ("numpy", "1.26.4"),
             ("python", "3.11.9"),
         ),
+        rungs=(Rung("newer", "exact", RungOutcome.USED),),
     )
 
 
@@ -283,6 +286,11 @@ def failing() -> Report:
             ),
             Refusal("samples", "photos/IMG_2041.jpg", "truncated: 1,024 of 88,221 bytes could be decoded"),
         ),
+        rungs=(
+            Rung("newer", "exact", RungOutcome.FAILED, "torch.export stopped at model.py:88 `if x.sum() > 0`"),
+            Rung("older", "exact", RungOutcome.PARITY, "SavedModel, output logits: over tolerance, 5.4 dB"),
+            Rung("older", "onnx2tf", RungOutcome.USED),
+        ),
     )
 
 
@@ -327,7 +335,7 @@ def hostile() -> Report:
     """Every string that a model, a folder or an error can bring in is :data:`HOSTILE`."""
 
     def poisoned(value: object) -> object:
-        if isinstance(value, Verdict | EdgeKind):
+        if isinstance(value, Verdict | EdgeKind | RungOutcome):
             return value
         if isinstance(value, str):
             return HOSTILE if value not in ("pytorch", "onnx", "float32", "int8", "tflite", "logits") else value
@@ -355,6 +363,7 @@ def minimal() -> Report:
         artifacts=(),
         edges=(),
         refusals=(),
+        rungs=(),
         peak_memory_bytes=None,
         versions=(),
         samples="",

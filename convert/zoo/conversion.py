@@ -120,4 +120,5 @@ def _conversion(report: Report, task: ModelTask, files: tuple[StoredFile, ...]) 
         files=files,
         reused_stages=tuple(stage.name for stage in report.stages if stage.reused),
         refusals=len(report.refusals),
+        rung=report.used_rung,
     )

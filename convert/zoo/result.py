@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from convert.zoo.job import JobLimits
 from verify.errors import ExitCode
+from verify.report.types import Rung
 
 
 class Outcome(StrEnum):
@@ -88,6 +89,8 @@ class Conversion:
     reused_stages: tuple[str, ...] = ()
     """Stages whose artifact the store already had."""
     refusals: int = 0
+    rung: Rung | None = None
+    """The exporter and the lowering that the files were made by."""
 
 
 @dataclass(frozen=True)

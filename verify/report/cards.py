@@ -6,13 +6,19 @@ from dataclasses import dataclass
 
 from verify.artifact import Format
 from verify.report import words
-from verify.report.types import ArtifactReport, EdgeReport, OutputComparison, Report, Verdict
+from verify.report.types import ArtifactReport, EdgeReport, OutputComparison, Report, RungOutcome, Verdict
 from verify.signature import Signature
 
 SYMBOLS = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.INCONCLUSIVE: "?"}
 """Never colour alone."""
 
 DECISIONS = {Verdict.PASS: "Ready to ship", Verdict.FAIL: "Do not ship", Verdict.INCONCLUSIVE: "Cannot tell yet"}
+
+WAYS = {
+    RungOutcome.USED: "taken",
+    RungOutcome.PARITY: "converted, but its float files do not agree",
+    RungOutcome.FAILED: "did not convert",
+}
 
 TITLES = {
     "pytorch": "PyTorch",

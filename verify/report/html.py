@@ -32,6 +32,7 @@ def render_html(report: Report) -> str:
             reference=cards.reference(report),
             symbols=cards.SYMBOLS,
             decisions=cards.DECISIONS,
+            ways=cards.WAYS,
             lying=chain.draw_lying(report),
             upright=chain.draw_upright(report),
             batch_sizes=words.joined(_batch_sizes(report)),
@@ -72,6 +73,7 @@ def _environment() -> jinja2.Environment:
         "short": cards.short_title,
         "sqnr": _sqnr,
         "title": cards.title,
+        "way": words.way,
     }
     return environment
 

@@ -90,6 +90,32 @@ class Refusal:
     count: int = 1
 
 
+class RungOutcome(StrEnum):
+    """What a rung of the ladder came to."""
+
+    USED = "used"
+    """The files are of this one."""
+    PARITY = "parity"
+    """It converted, and a float file does not agree."""
+    FAILED = "failed"
+    """It did not convert."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way to the float files, as far as it was tried: an exporter and a lowering. ``reason`` is why it was left.
+
+    ``exporter`` is empty for a run that starts from ONNX, ``lowering`` for one that stops there.
+    """
+
+    exporter: str
+    """``newer`` or ``older``, of torch's."""
+    lowering: str
+    """``exact`` or ``onnx2tf``."""
+    outcome: RungOutcome
+    reason: str = ""
+
+
 @dataclass(frozen=True)
 class ArtifactReport:
     """One file (or SavedModel folder) that was made."""
@@ -137,3 +163,10 @@ class Report:
     peak_memory_bytes: int | None
     versions: tuple[tuple[str, str], ...]
     """Library name and version, ours first."""
+    rungs: tuple[Rung, ...] = ()
+    """The ways to the float files, in the order in which they were tried; at most one of them is used."""
+
+    @property
+    def used_rung(self) -> Rung | None:
+        """The way on which the files were made."""
+        return next((rung for rung in self.rungs if rung.outcome is RungOutcome.USED), None)

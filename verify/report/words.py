@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from verify.report.types import Rung
 from verify.signature import Dim, TensorSpec
 
 NOTHING = "–"
@@ -108,6 +109,13 @@ def count(number: int, noun: str) -> str:
 def dims(shape: tuple[Dim, ...]) -> str:
     """``N × 3 × 224 × 224``; ``scalar`` for none."""
     return " × ".join(str(dim) for dim in shape) or "scalar"
+
+
+def way(rung: Rung) -> str:
+    """``newer exporter, exact lowering``; from ONNX, where nothing is exported, ``exact lowering``."""
+    exporter = f"{rung.exporter} exporter" if rung.exporter else ""
+    lowering = f"{rung.lowering} lowering" if rung.lowering else ""
+    return ", ".join(filter(None, (exporter, lowering)))
 
 
 def layout(spec: TensorSpec) -> str:

@@ -67,6 +67,15 @@ def test_every_file_every_edge_and_every_refusal_is_on_the_page():
         assert f"{name} {version}" in page
 
 
+def test_the_way_taken_is_there_with_why_the_earlier_ones_were_left():
+    page = html.unescape(render_html(failing()))
+    section = page[page.index("The way taken") : page.index("What was not done")]
+    assert "older exporter, onnx2tf lowering</strong>: taken" in section
+    for rung in failing().rungs:
+        assert rung.reason in section
+    assert "The way taken" not in render_html(dataclasses.replace(failing(), rungs=()))
+
+
 def test_bit_identical_is_said_in_words():
     row = re.search(r"SavedModel → float32.*?</tr>", render_html(passing()), re.DOTALL)
     assert row
