@@ -155,6 +155,9 @@ def gc(
     max_size: Annotated[
         str | None, typer.Option("--max-size", help="Remove what was not used for longest until this fits, as 20GB.")
     ] = None,
+    reports_only: Annotated[
+        bool, typer.Option("--reports-only", help="Keep every result and its reports, and none of the models.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
 ) -> None:
     """Make room in a store: what no result names goes always, what was not used for longest when told a size."""
@@ -162,9 +165,14 @@ def gc(
     from convert.zoo.places import Places
     from convert.zoo.store import open_store
     from convert.zoo.store.gc import gc as collect_garbage
+    from convert.zoo.store.reports import keep_reports
 
     inside = Places(Path(store)).store
     opened = open_store(str(inside) if inside.is_dir() else store)
+    if reports_only:
+        if dry_run:
+            raise InputError("--reports-only cannot be tried with --dry-run", fix="leave one of them away")
+        keep_reports(opened)
     report = collect_garbage(opened, parse_bytes(max_size) if max_size else None, dry_run=dry_run)
     removed = "would go" if dry_run else "removed"
     result_console().print(

@@ -115,6 +115,8 @@ class JobResult:
     host: str = ""
     finished: str = ""
     """ISO 8601, UTC."""
+    code_sha256: str = ""
+    """Of our own sources (:func:`convert.workspace.code_sha256`), so that results of other code are told apart."""
 
     @property
     def label(self) -> str:

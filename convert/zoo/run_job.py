@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from convert.workspace import code_sha256
 from convert.zoo.child import run_body
 from convert.zoo.classify import outcome_of
 from convert.zoo.job import Job
@@ -109,6 +110,7 @@ def _ended(job: Job, outcome: Outcome) -> JobResult:
         limits=job.limits,
         host=platform.node(),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        code_sha256=code_sha256(),
     )
 
 

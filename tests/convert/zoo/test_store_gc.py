@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from convert.zoo.result import Conversion, JobResult, Outcome, StoredFile
 from convert.zoo.store import StageEntry, open_store
 from convert.zoo.store.content import ContentStore
 from convert.zoo.store.gc import gc
+from convert.zoo.store.reports import keep_reports
 from verify.artifact import Artifact, Format
 from verify.jsonio import to_jsonable
 from verify.signature import Signature
@@ -158,3 +160,18 @@ def test_a_thousand_entries_take_no_two_seconds(local: ContentStore) -> None:
     report = gc(local, 50, grace_s=0)
     assert (report.left_bytes, report.removed_entries) == (50, 500)
     assert time.process_time() - started < 2
+
+
+def test_results_stand_without_their_models(store: ContentStore, tmp_path: Path) -> None:
+    report, model = blob(store, tmp_path, "r", 10), blob(store, tmp_path, "m")
+    stage(store, "c" * 8, model)
+    store.put_source("d" * 8, blob(store, tmp_path, "s"))
+    put(store, "a" * 8, replace(report, path="report.json"), replace(model, path="net_float32.tflite"))
+    keep_reports(store)
+    assert gc(store, None, grace_s=0).left_bytes == 10
+    result = store.result("a" * 8)
+    assert result is not None
+    assert result.conversion is not None
+    assert (result.outcome, [file.path for file in result.conversion.files]) == (Outcome.OK, ["report.json"])
+    assert store.stage("c" * 8) is None
+    assert store.source("d" * 8) is None
