@@ -1,0 +1,274 @@
+"""What a zoo found out about each model, as rows of the coverage table: read from results and reports, never measured."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from convert.zoo.files import last_result
+from convert.zoo.manifest import load_zoo
+from convert.zoo.places import Places
+from convert.zoo.plan import PlannedModel, Zoo
+from convert.zoo.result import JobResult, Outcome
+from verify.errors import InputError
+from verify.jsonio import from_jsonable
+from verify.report.json import read_json
+from verify.report.types import ArtifactReport, EdgeKind, EdgeReport, Report, Verdict
+
+LEAST_FLOAT_DB = 90.0
+"""What every float edge keeps, beside its own budget, where a model counts as converted."""
+BATCH_SIZES = {1, 2, 5}
+FLOAT_FILES = ("onnx", "saved_model", "float32")
+LAYOUT_OPS = ("TRANSPOSE",)
+
+T = TypeVar("T")
+
+
+class Status(StrEnum):
+    """What came of a model."""
+
+    EXACT = "exact"
+    """Every float edge within its budget, and at least 90 dB."""
+    CONVERTED = "converted"
+    """The files are there, and a float edge is not what it should be."""
+    FAILED = "failed"
+    REFUSED = "refused"
+    """Nobody tries: the manifests leave it out with a reason."""
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Onnx2tf:
+    """The same ONNX through onnx2tf's default road. ``error`` where it, or LiteRT with its file, stops."""
+
+    version: str
+    error: str = ""
+    seconds: float | None = None
+    """ONNX to its Keras model, its saving switched off; onnxsim is in it."""
+    sqnr_db: dict[str, float] = field(default_factory=dict)
+    """By batch size, against onnxruntime; of all orders of an output's axes the best counts, in its favour."""
+    batch_errors: dict[str, str] = field(default_factory=dict)
+    """Batch sizes at which LiteRT cannot run its file, and why."""
+    ops: int | None = None
+    transposes: int | None = None
+    flex: tuple[str, ...] = ()
+    ours_ms: float | None = None
+    theirs_ms: float | None = None
+    ratio: float | None = None
+    """Median over neighbouring runs of ours over theirs, batch 1, one process, by turns."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The same checkpoint through litert-torch, float32, at a fixed batch of 1, as a script of a dozen lines."""
+
+    version: str
+    error: str = ""
+    seconds: float | None = None
+    our_seconds: float | None = None
+    """The whole commands, one after the other; ours makes its other files too and judges each edge."""
+    ours_ms: float | None = None
+    theirs_ms: float | None = None
+    ratio: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model. dB are SQNR, the worst output; against PyTorch where nothing else is said; ``null``: bit-identical."""
+
+    id: str
+    zoo: str
+    group: str
+    status: Status
+    why: str = ""
+    """Where it is not exact: the reason in one line."""
+    code: str = ""
+    commit: str = ""
+    finished: str = ""
+    edges_db: dict[str, float | None] = field(default_factory=dict)
+    worst_float_db: float | None = None
+    dynamic_batch: bool = False
+    """Each float file ran at batch 1, 2 and 5 and was compared there."""
+    ops: int | None = None
+    transposes: int | None = None
+    onnx_transposes: int | None = None
+    flex: tuple[str, ...] = ()
+    float32_ms: float | None = None
+    """While other jobs may have run."""
+    int8_loads: bool | None = None
+    int8_db: float | None = None
+    seconds: float | None = None
+    lowering_seconds: float | None = None
+    """ONNX to SavedModel, written to disk."""
+    lowering_peak_bytes: int | None = None
+    weight_bytes: int | None = None
+    peak_bytes: int | None = None
+    rung: str = ""
+    refusals: tuple[str, ...] = ()
+    onnx2tf: Onnx2tf | None = None
+    litert_torch: Peer | None = None
+
+
+def read_zoo(manifest: Path) -> Zoo:
+    """A manifest as of today."""
+    return load_zoo(manifest, datetime.now(UTC).date())
+
+
+def zoo_rows(zoo: Zoo, output: Path) -> list[Row]:
+    """A row for every model of a zoo whose output folder is ``output/NAME``, whatever code it last ran with."""
+    places = Places(output / zoo.name)
+    commits = read_commits(output)
+    beside = Beside(output)
+    return [_row(zoo, model, places, commits, beside) for model in zoo.models]
+
+
+def refused_rows(path: Path) -> list[Row]:
+    """What no manifest has."""
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))["refused"]
+    return [
+        Row(name, "", table["group"], Status.REFUSED, table["reason"]) for table in tables for name in table["models"]
+    ]
+
+
+def read_commits(output: Path) -> dict[str, str]:
+    """The commit that each code was of, by its hash; ``+`` behind it where files differed from it."""
+    path = output / "commits.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Other converters' results, kept by what they were given."""
+
+    output: Path
+
+    def onnx2tf(self, onnx_sha256: str) -> Path:
+        """By the ONNX file."""
+        return self.output / "onnx2tf" / f"{onnx_sha256[:32]}.json"
+
+    def peer(self, checkpoint_sha256: str) -> Path:
+        """By the checkpoint."""
+        return self.output / "litert_torch" / f"{checkpoint_sha256[:32]}.json"
+
+
+def read_beside(kind: type[T], path: Path) -> T | None:
+    """The record in a file; ``None`` where there is none, or one of another shape."""
+    try:
+        found: T = from_jsonable(kind, json.loads(path.read_text(encoding="utf-8"))["result"])
+    except (OSError, ValueError, KeyError):
+        return None
+    return found
+
+
+def read_report(places: Places, model_id: str) -> Report | None:
+    """What a model's last conversion reported."""
+    try:
+        return read_json(places.models / model_id / "report.json")
+    except (OSError, InputError):
+        return None
+
+
+def _row(zoo: Zoo, model: PlannedModel, places: Places, commits: Mapping[str, str], beside: Beside) -> Row:
+    group = f"{zoo.name} {model.tags[0]}" if model.tags and model.tags[0] != zoo.name else zoo.name
+    result = last_result(places.jobs, model.id)
+    if result is None:
+        return Row(model.id, zoo.name, group, Status.NOT_RUN)
+    report = read_report(places, model.id) if result.conversion is not None else None
+    started = Row(
+        model.id,
+        zoo.name,
+        group,
+        Status.FAILED,
+        why=_one_line(result),
+        code=result.code_sha256,
+        commit=commits.get(result.code_sha256, ""),
+        finished=result.finished,
+        seconds=result.seconds,
+        peak_bytes=result.peak_memory_bytes,
+    )
+    return started if report is None else converted_row(started, result, report, beside)
+
+
+def converted_row(row: Row, result: JobResult, report: Report, beside: Beside) -> Row:
+    """The row of a model whose files are there."""
+    floats = [edge for edge in report.edges if edge.kind is EdgeKind.FLOAT]
+    files = {file.name: file for file in report.artifacts}
+    float32, onnx = files.get("float32"), files.get("onnx")
+    to_pytorch = {edge.actual: edge for edge in report.edges if edge.expected == "pytorch"}
+    int8 = to_pytorch.get("int8")
+    lowering = next((stage for stage in report.stages if stage.name == "lower"), None)
+    worst = min((decibels(edge) for edge in floats), default=-math.inf)
+    exact = bool(floats) and worst >= LEAST_FLOAT_DB and all(edge.verdict is Verdict.PASS for edge in floats)
+    rung = report.used_rung
+    return replace(
+        row,
+        status=Status.EXACT if exact else Status.CONVERTED,
+        why="" if exact else _why_not_exact(floats, result),
+        edges_db={name: finite(decibels(to_pytorch[name])) for name in FLOAT_FILES if name in to_pytorch},
+        worst_float_db=finite(worst),
+        dynamic_batch=bool(floats) and all(set(edge.batch_sizes) >= BATCH_SIZES for edge in floats),
+        ops=op_count(float32),
+        transposes=layout_ops(float32),
+        onnx_transposes=dict(onnx.op_counts).get("Transpose", 0) if onnx is not None else None,
+        flex=tuple(name for name, _ in float32.op_counts if name.startswith("Flex")) if float32 is not None else (),
+        float32_ms=float32.latency_ms if float32 is not None else None,
+        int8_loads=None if int8 is None else set(int8.batch_sizes) >= BATCH_SIZES and math.isfinite(decibels(int8)),
+        int8_db=None if int8 is None else finite(decibels(int8)),
+        lowering_seconds=lowering.seconds if lowering is not None else None,
+        lowering_peak_bytes=lowering.peak_memory_bytes if lowering is not None else None,
+        weight_bytes=report.model.weight_bytes if report.model is not None else None,
+        rung=f"{rung.exporter} · {rung.lowering}" if rung is not None else "",
+        refusals=tuple(f"{refusal.stage}: {refusal.subject}: {refusal.reason}" for refusal in report.refusals),
+        onnx2tf=read_beside(Onnx2tf, beside.onnx2tf(onnx.sha256)) if onnx is not None else None,
+        litert_torch=read_beside(Peer, beside.peer(report.input_sha256)),
+    )
+
+
+def decibels(edge: EdgeReport) -> float:
+    """Worst output of an edge; infinite where all are identical, minus infinite where one cannot be compared."""
+    values = [math.inf if output.identical else output.sqnr_db for output in edge.outputs]
+    return min((value if value is not None else -math.inf for value in values), default=-math.inf)
+
+
+def finite(value: float) -> float | None:
+    """As JSON can hold it."""
+    return value if math.isfinite(value) else None
+
+
+def op_count(file: ArtifactReport | None) -> int | None:
+    """All ops of a file."""
+    return sum(count for _, count in file.op_counts) if file is not None else None
+
+
+def layout_ops(file: ArtifactReport | None) -> int | None:
+    """Its transposes."""
+    return sum(count for name, count in file.op_counts if name in LAYOUT_OPS) if file is not None else None
+
+
+def by_group(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Rows by their groups, in the order of first appearance."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.group, []).append(row)
+    yield from groups.items()
+
+
+def _why_not_exact(edges: Sequence[EdgeReport], result: JobResult) -> str:
+    for edge in edges:
+        for output in edge.outputs:
+            if output.verdict is not Verdict.PASS or (output.sqnr_db or math.inf) < LEAST_FLOAT_DB:
+                return f"{edge.expected} → {edge.actual}, {output.name}: {output.explanation}"
+    return _one_line(result)
+
+
+def _one_line(result: JobResult) -> str:
+    if result.outcome is Outcome.OK:
+        return ""
+    return f"{result.label}: {' '.join(result.what.split())}"
