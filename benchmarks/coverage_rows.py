@@ -1,4 +1,4 @@
-"""What a zoo found out about each model, as rows of the coverage table: read from results and reports, never measured."""
+"""What a zoo found out about each model, as rows of the coverage table: read from its reports, never measured."""
 
 from __future__ import annotations
 

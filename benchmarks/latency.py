@@ -19,12 +19,12 @@ WARM_UP_RUNS = 5
 LEAST_TURNS, MOST_TURNS, SECONDS = 30, 400, 15.0
 
 
-def compare(ours: str, theirs: str, threads: int) -> dict[str, float]:
-    """LiteRT's default delegate, a given number of threads."""
+def compare(ours: str, theirs: str, threads: int, *, least_turns: int = LEAST_TURNS) -> dict[str, float]:
+    """LiteRT's default delegate, a given number of threads; as many turns as 15 seconds hold, or the least."""
     runners = [_ready(path, threads) for path in (ours, theirs)]
     times: list[list[float]] = [[], []]
     started = time.perf_counter()
-    while len(times[0]) < MOST_TURNS and (len(times[0]) < LEAST_TURNS or time.perf_counter() - started < SECONDS):
+    while len(times[0]) < MOST_TURNS and (len(times[0]) < least_turns or time.perf_counter() - started < SECONDS):
         order = (0, 1) if len(times[0]) % 2 else (1, 0)
         for index in order:
             times[index].append(_time_ms(runners[index]))
@@ -43,7 +43,8 @@ def _ready(path: str, threads: int) -> Any:
     random = np.random.default_rng(0)
     for entry in interpreter.get_input_details():
         shape = [1 if size < 0 else size for size in entry["shape_signature"]]
-        interpreter.set_tensor(entry["index"], random.standard_normal(shape).astype(entry["dtype"]))
+        values = random.standard_normal(shape) if np.dtype(entry["dtype"]).kind == "f" else np.ones(shape)
+        interpreter.set_tensor(entry["index"], values.astype(entry["dtype"]))
     for _ in range(WARM_UP_RUNS):
         interpreter.invoke()
     return interpreter

@@ -1,0 +1,190 @@
+"""The zoos of the coverage table, run a few models at a time, so that a disk holds them.
+
+A chunk is converted by ``convert zoo run``, set beside other converters while its files are there, and reduced to its
+reports. Whatever ended a run, the next one goes on: what has a result of the same key is not run again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from coverage_onnx2tf import Given, beside
+from coverage_rows import read_commits, read_report
+
+from convert.workspace import code_sha256
+from convert.zoo.files import last_result
+from convert.zoo.job import Job, SourceKind
+from convert.zoo.jobs import make_jobs
+from convert.zoo.places import Places
+from convert.zoo.plan import PlannedModel, Zoo
+from convert.zoo.result import Outcome
+from convert.zoo.run import ZooRun, collect_zoo
+from convert.zoo.sources import HashMemo
+from convert.zoo.store import open_store
+from convert.zoo.store.gc import gc
+from convert.zoo.store.reports import keep_reports
+from convert.zoo.summary.build import write_summary
+from verify.atomic import write_text
+from verify.checkpoint.index import load_index
+
+ROOT = Path(__file__).parent.parent
+CHUNK_BYTES = 800 << 20
+"""Weights of a chunk: its checkpoints, ONNX files, SavedModels and TFLite files are about six times that."""
+CHUNK_MODELS = 8
+TIERS_BYTES = (50 << 20, 160 << 20, 500 << 20)
+"""All small models of all zoos go first, then the larger ones: a run that is cut short has the most rows."""
+UNKNOWN_BYTES = 50 << 20
+_CLASSES = 1000
+_CLASS_DIM = re.compile(r"c(\d+)\+(-?\d+)")
+
+
+@dataclass(frozen=True)
+class ZooFile:
+    """A manifest, and the zoo in it as far as it is asked for."""
+
+    manifest: Path
+    zoo: Zoo
+    places: Places
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run: where everything goes, how many jobs at once, and whether other converters are asked."""
+
+    output: Path
+    slots: int = 1
+    onnx2tf: bool = True
+    peers: Path | None = None
+    """The Python of an environment with litert-torch."""
+
+
+def run(files: Sequence[ZooFile], options: Options) -> None:
+    """Run what is not there yet, smallest models first."""
+    write_photos(ROOT / "build" / "coverage" / "photos")  # where the manifests look for them
+    record_commit(options.output)
+    due = {file.manifest: set(unfinished(file)) for file in files}
+    for tier in range(len(TIERS_BYTES) + 1):
+        for file in files:
+            models = [model for model in file.zoo.models if model.id in due[file.manifest] and _tier(model) == tier]
+            for chunk in chunks(models):
+                run_chunk(file, [model.id for model in chunk], options)
+    for file in files:
+        write_summary(collect_zoo(file.zoo, ZooRun(file.places)), file.places.output)
+
+
+def run_chunk(file: ZooFile, ids: Sequence[str], options: Options) -> None:
+    """Convert, compare, and keep the reports."""
+    command = [sys.executable, "-m", "convert", "zoo", "run", str(file.manifest), "-o", str(file.places.output)]
+    command += ["--filter", f"id={'|'.join(ids)}", "--jobs", str(options.slots)]
+    print(f"{file.zoo.name}: {', '.join(ids)}", file=sys.stderr, flush=True)
+    subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+    for model_id in ids:
+        with tempfile.TemporaryDirectory(dir=options.output) as scratch:
+            compare(file.places, model_id, options, Path(scratch))
+    reduce_to_reports(file, ids)
+
+
+def compare(places: Places, model_id: str, options: Options, scratch: Path) -> None:
+    """Set a model's files beside what others make of the same; nothing where it has none."""
+    report = read_report(places, model_id)
+    folder = places.models / model_id
+    files = {file.name: file for file in report.artifacts} if report is not None else {}
+    there = {name for name, file in files.items() if (folder / file.file).exists()}
+    if report is None or report.model is None or not {"onnx", "float32"} <= there:
+        return
+    onnx, float32 = files["onnx"], files["float32"]
+    given = Given(folder / onnx.file, onnx.sha256, report.model.inputs, folder / float32.file, float32.sha256)
+    if options.onnx2tf:
+        beside(given, options.output, scratch)
+    if options.peers is not None:
+        from peers import beside as beside_peer
+
+        beside_peer(places, model_id, options.peers, options.output, scratch)
+
+
+def reduce_to_reports(file: ZooFile, ids: Sequence[str]) -> None:
+    """Remove what the models are made of, from the store and from where users find them."""
+    run = ZooRun(file.places)
+    store = open_store(run.store_url)
+    keep_reports(store)
+    collect_zoo(replace(file.zoo, models=tuple(model for model in file.zoo.models if model.id in ids)), run)
+    gc(store, None, grace_s=0)
+    shutil.rmtree(file.places.scratch, ignore_errors=True)
+
+
+def unfinished(file: ZooFile) -> Iterator[str]:
+    """Models without a result of today's code, samples and options, or whose files wait to be compared."""
+    places = file.places
+    store = str(places.store.absolute())
+    places.output.mkdir(parents=True, exist_ok=True)
+    with HashMemo(places.hashes) as hashes:
+        for job in make_jobs(file.zoo, store=store, scratch=places.scratch.absolute(), hashes=hashes):
+            last = last_result(places.jobs, job.id)
+            stands = last is not None and last.key == job.key and last.outcome is not Outcome.INFRASTRUCTURE
+            if isinstance(job, Job) and (not stands or any((places.models / job.id).glob("*.onnx"))):
+                yield job.id
+
+
+def chunks(models: Sequence[PlannedModel]) -> Iterator[list[PlannedModel]]:
+    """Models in chunks of bounded number and weight; one that is too heavy for any is alone."""
+    chunk: list[PlannedModel] = []
+    for model in sorted(models, key=weight_bytes):
+        if chunk and (len(chunk) == CHUNK_MODELS or sum(map(weight_bytes, [*chunk, model])) > CHUNK_BYTES):
+            yield chunk
+            chunk = []
+        chunk.append(model)
+    if chunk:
+        yield chunk
+
+
+def weight_bytes(model: PlannedModel) -> int:
+    """What a library's architecture weighs in float32, from the index; a guess for any other source."""
+    source = model.task.source
+    if source.kind not in {SourceKind.TORCHVISION, SourceKind.TIMM}:
+        return UNKNOWN_BYTES
+    architecture = load_index(source.kind.value).named(source.location.partition(".")[0])[0]
+    return 4 * sum(math.prod(_sizes(dims)) for dims in architecture.shapes)
+
+
+def _sizes(dims: str) -> Iterator[int]:
+    for dim in dims.split(",") if dims else ():
+        match = _CLASS_DIM.fullmatch(dim)
+        yield 3 if dim == "i" else int(match[1]) * _CLASSES + int(match[2]) if match else int(dim)
+
+
+def _tier(model: PlannedModel) -> int:
+    return sum(weight_bytes(model) > limit for limit in TIERS_BYTES)
+
+
+def record_commit(output: Path) -> None:
+    """Remember which commit our code is of; a ``+`` says that files differ from it."""
+    commit = _git("rev-parse", "--short=10", "HEAD")
+    changed = _git("status", "--porcelain", "--", "convert", "quantize", "verify")
+    commits = {**read_commits(output), code_sha256(): commit + ("+" if changed else "")}
+    output.mkdir(parents=True, exist_ok=True)
+    write_text(output / "commits.json", json.dumps(commits, indent=1) + "\n")
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(ROOT), *arguments], check=False, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def write_photos(folder: Path) -> None:
+    """The photographs that image nets are calibrated and judged on."""
+    sys.path.insert(0, str(ROOT / "examples" / "torchvision_zoo"))
+    from make_photos import write_crops
+
+    for name, count, seed in (("calibration", 64, 0), ("evaluation", 32, 1)):
+        if not (folder / name).is_dir():
+            write_crops(folder / f".{name}", count, seed)
+            (folder / f".{name}").rename(folder / name)
