@@ -6,7 +6,9 @@ STAMP := $(VENV)/.installed
 # This folder itself on the path: the default, a finder asked last, loses to any folder named convert/ or verify/ nearby.
 ON_PATH := --config-settings editable_mode=compat
 
-.PHONY: help setup demo test test-all test-index lint bench table clean
+PEERS := .venv-peers
+
+.PHONY: help setup demo test test-all test-index lint bench table coverage peers clean
 
 help:
 	@echo "make demo      train a LeNet on handwritten digits, convert it, and compare it with PyTorch"
@@ -16,6 +18,8 @@ help:
 	@echo "make lint      ruff, mypy --strict, import layering"
 	@echo "make bench     speed and memory against onnx2tf, side by side"
 	@echo "make table     convert the list of networks and write docs/networks.md"
+	@echo "make coverage  convert every architecture of the zoos and write docs/coverage.md (hours; goes on where it stood)"
+	@echo "make peers     an environment with litert-torch, which make coverage then measures beside"
 
 setup: $(STAMP)
 
@@ -50,5 +54,16 @@ table: $(STAMP)
 	$(BIN)/python benchmarks/networks.py
 	$(BIN)/python benchmarks/networks.py alexnet mobilenet_v2 densenet121 --lowering onnx2tf --out docs/networks_onnx2tf
 
+# FILTER="--filter tag=quick" runs six small ones, RENDER="--render" only writes the page.
+coverage: $(STAMP)
+	$(BIN)/python benchmarks/coverage.py $(FILTER) $(RENDER)
+
+peers: $(PEERS)/.installed
+
+$(PEERS)/.installed: benchmarks/peers/constraints.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check -c $< torch torchvision timm litert-torch
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache

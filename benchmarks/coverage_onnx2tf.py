@@ -96,7 +96,7 @@ def measured(given: Given, version: str, scratch: Path) -> Onnx2tf:
                 turns = worker.run(by_turns, ours=given.ours, theirs=theirs).value
             result = replace(result, **{name: turns[name] for name in ("ours_ms", "theirs_ms", "ratio")})
     except ToolError as error:
-        result = replace(result, error=_short(error.what))
+        result = replace(result, error=short(error.what))
     return result
 
 
@@ -109,14 +109,14 @@ def convert(onnx: Path, out: Path) -> Converted:
     try:
         model, seconds = convert_to_keras(onnx, out.parent)
     except (Exception, SystemExit) as error:  # onnx2tf raises anything, and exits
-        return Converted(error=_short(f"{type(error).__name__}: {error}"))
+        return Converted(error=short(f"{type(error).__name__}: {error}"))
     try:
         compile_model(model, out)
     except UnsupportedOp as error:
         ops = error.what.partition(": ")[2].partition(";")[0]
-        return Converted(seconds, _short(f"needs Flex ops: {ops}"), tuple(op.split()[0] for op in ops.split(", ")))
+        return Converted(seconds, short(f"needs Flex ops: {ops}"), tuple(op.split()[0] for op in ops.split(", ")))
     except Exception as error:  # Keras, the tracer or the compiler
-        return Converted(seconds, _short(f"{type(error).__name__}: {error}"))
+        return Converted(seconds, short(f"{type(error).__name__}: {error}"))
     return Converted(seconds)
 
 
@@ -144,7 +144,7 @@ def judge(onnx: Path, theirs: Path, inputs: tuple[InputSpec, ...]) -> Judged:
         try:
             actual = infer(Interpreter(str(theirs), num_threads=1), feed)
         except (RuntimeError, ValueError) as error:
-            judged.batch_errors[str(size)] = _short(str(error))
+            judged.batch_errors[str(size)] = short(str(error))
         else:
             judged.sqnr_db[str(size)] = most_favourable_db(expected, actual)
     return judged
@@ -219,6 +219,7 @@ def _is_there(path: Path, version: str, ours_sha256: str) -> bool:
     return bool(result["version"] == version and compared)
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """A message in one line of a table, without folders of this machine."""
     line = _FOLDERS.sub("", " ".join(text.split()))
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

@@ -27,6 +27,7 @@ LEAST_FLOAT_DB = 90.0
 BATCH_SIZES = {1, 2, 5}
 FLOAT_FILES = ("onnx", "saved_model", "float32")
 LAYOUT_OPS = ("TRANSPOSE",)
+LEFT_EXPORTER, LEFT_LOWERING = "torch's newer exporter", "exact lowering"
 
 T = TypeVar("T")
 
@@ -206,7 +207,6 @@ def converted_row(row: Row, result: JobResult, report: Report, beside: Beside) -
     lowering = next((stage for stage in report.stages if stage.name == "lower"), None)
     worst = min((decibels(edge) for edge in floats), default=-math.inf)
     exact = bool(floats) and worst >= LEAST_FLOAT_DB and all(edge.verdict is Verdict.PASS for edge in floats)
-    rung = report.used_rung
     return replace(
         row,
         status=Status.EXACT if exact else Status.CONVERTED,
@@ -224,11 +224,20 @@ def converted_row(row: Row, result: JobResult, report: Report, beside: Beside) -
         lowering_seconds=lowering.seconds if lowering is not None else None,
         lowering_peak_bytes=lowering.peak_memory_bytes if lowering is not None else None,
         weight_bytes=report.model.weight_bytes if report.model is not None else None,
-        rung=f"{rung.exporter} · {rung.lowering}" if rung is not None else "",
+        rung=rung_of(report),
         refusals=tuple(f"{refusal.stage}: {refusal.subject}: {refusal.reason}" for refusal in report.refusals),
         onnx2tf=read_beside(Onnx2tf, beside.onnx2tf(onnx.sha256)) if onnx is not None else None,
         litert_torch=read_beside(Peer, beside.peer(report.input_sha256)),
     )
+
+
+def rung_of(report: Report) -> str:
+    """The exporter and the lowering of the files; of a report that does not say, from the roads it says were left."""
+    rung = report.used_rung
+    if rung is not None:
+        return f"{rung.exporter} · {rung.lowering}"
+    left = {refusal.subject for refusal in report.refusals}
+    return f"{'older' if LEFT_EXPORTER in left else 'newer'} · {'onnx2tf' if LEFT_LOWERING in left else 'exact'}"
 
 
 def decibels(edge: EdgeReport) -> float:

@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+import peers
 from coverage_onnx2tf import Given, beside
 from coverage_rows import read_commits, read_report
+from coverage_systems import write_checkpoints
 
 from convert.workspace import code_sha256
-from convert.zoo.files import last_result
+from convert.zoo.files import last_result, result_path, write_result
 from convert.zoo.job import Job, SourceKind
 from convert.zoo.jobs import make_jobs
 from convert.zoo.places import Places
@@ -31,7 +32,7 @@ from convert.zoo.run import ZooRun, collect_zoo
 from convert.zoo.sources import HashMemo
 from convert.zoo.store import open_store
 from convert.zoo.store.gc import gc
-from convert.zoo.store.reports import keep_reports
+from convert.zoo.store.reports import keep_reports, without_models
 from convert.zoo.summary.build import write_summary
 from verify.atomic import write_text
 from verify.checkpoint.index import load_index
@@ -71,6 +72,8 @@ def run(files: Sequence[ZooFile], options: Options) -> None:
     """Run what is not there yet, smallest models first."""
     write_photos(ROOT / "build" / "coverage" / "photos")  # where the manifests look for them
     record_commit(options.output)
+    for file in files:
+        write_checkpoints(file.zoo, options.output / "checkpoints.log")
     due = {file.manifest: set(unfinished(file)) for file in files}
     for tier in range(len(TIERS_BYTES) + 1):
         for file in files:
@@ -106,19 +109,21 @@ def compare(places: Places, model_id: str, options: Options, scratch: Path) -> N
     if options.onnx2tf:
         beside(given, options.output, scratch)
     if options.peers is not None:
-        from peers import beside as beside_peer
-
-        beside_peer(places, model_id, options.peers, options.output, scratch)
+        peers.beside(places, model_id, options.peers, options.output, scratch)
 
 
 def reduce_to_reports(file: ZooFile, ids: Sequence[str]) -> None:
     """Remove what the models are made of, from the store and from where users find them."""
-    run = ZooRun(file.places)
-    store = open_store(run.store_url)
+    places = file.places
+    store = open_store(ZooRun(places).store_url)
     keep_reports(store)
-    collect_zoo(replace(file.zoo, models=tuple(model for model in file.zoo.models if model.id in ids)), run)
+    for model_id in ids:
+        result = last_result(places.jobs, model_id)
+        if result is not None:
+            reduced = without_models(result)
+            places.checkout(model_id).update(store, reduced)
+            write_result(reduced, result_path(places.jobs, model_id))
     gc(store, None, grace_s=0)
-    shutil.rmtree(file.places.scratch, ignore_errors=True)
 
 
 def unfinished(file: ZooFile) -> Iterator[str]:
