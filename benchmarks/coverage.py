@@ -18,8 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from coverage_page import render
-from coverage_rows import Row, read_zoo, refused_rows, zoo_rows
+from coverage_rows import read_zoo, refused_rows, zoo_rows
 from coverage_run import Options, ZooFile, run
+from coverage_types import Row
 
 from convert.versions import versions
 from convert.workspace import code_sha256
@@ -65,11 +66,12 @@ def chosen(manifest: Path, options: argparse.Namespace) -> ZooFile | None:
 
 def write_page(rows: list[Row], docs: Path) -> None:
     """The page, and the same as data beside it."""
-    facts = {"code": code_sha256(), "versions": [list(pair) for pair in versions()]}
+    libraries = [(name, version) for name, version in versions() if name != "platform"]
+    facts = {"code": code_sha256(), "versions": libraries}
     docs.parent.mkdir(parents=True, exist_ok=True)
     data = {**facts, "rows": to_jsonable(tuple(rows), tuple[Row, ...])}
     write_text(docs.with_suffix(".json"), json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-    write_text(docs, render(rows, code_sha256(), versions()))
+    write_text(docs, render(rows, code_sha256(), libraries))
 
 
 def arguments() -> argparse.Namespace:

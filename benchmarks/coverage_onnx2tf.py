@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from coverage_rows import Beside, Onnx2tf
+from coverage_rows import Beside
+from coverage_types import Onnx2tf
 
 from verify.atomic import write_text
 from verify.errors import ToolError
@@ -94,7 +95,7 @@ def measured(given: Given, version: str, scratch: Path) -> Onnx2tf:
         if "1" in judged.sqnr_db:
             with Worker("latency", log_path=log, limits=JUDGING) as worker:
                 turns = worker.run(by_turns, ours=given.ours, theirs=theirs).value
-            result = replace(result, **{name: turns[name] for name in ("ours_ms", "theirs_ms", "ratio")})
+            result = replace(result, ours_ms=turns["ours_ms"], theirs_ms=turns["theirs_ms"], ratio=turns["ratio"])
     except ToolError as error:
         result = replace(result, error=short(error.what))
     return result

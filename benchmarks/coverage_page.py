@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from coverage_rows import LEAST_FLOAT_DB, Onnx2tf, Row, Status, by_group
+from coverage_promises import lowering_speedup, promises
+from coverage_types import LEAST_FLOAT_DB, Onnx2tf, Row, Status, by_group
 
 WRONG_BELOW_DB = 40.0
 """An output this far from the ONNX model's is another function's: a file that says so to nobody is a wrong one."""
-MOST_RATIO = 1.03
-MOST_MEDIAN_RATIO = 0.9
-LEAST_MEDIAN_SPEEDUP = 3.0
-MOST_PEER_TIME = 1.5
 
 COLUMNS = (
     "model",
@@ -57,6 +54,7 @@ def render(rows: Sequence[Row], code: str, versions: Iterable[tuple[str, str]]) 
     parts += ["", LEGEND]
     for group, of_group in by_group(rows):
         parts += [f"## {group}", "", *_group(of_group), ""]
+    parts += _beside_litert_torch(rows)
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -103,76 +101,6 @@ def _total(group: str, rows: list[Row]) -> tuple[str, ...]:
     )
 
 
-def promises(rows: Sequence[Row]) -> list[tuple[str, str, bool | None]]:
-    """What is promised, what was seen, and whether it holds; ``None`` where nothing was measured."""
-    vision = [row for row in rows if row.zoo == "torchvision" and row.group != "torchvision detection"]
-    entries = [
-        _share("torchvision classification, segmentation, video and flow exact", vision, 1.0),
-        _share("timm exact", [row for row in rows if row.zoo == "timm"], 0.97),
-        _share("systems exact", [row for row in rows if row.zoo == "systems"], 1.0),
-    ]
-    both = [(row, row.onnx2tf) for row in rows if row.onnx2tf is not None and row.onnx2tf.ratio is not None]
-    entries += _latencies(both)
-    more = [row.id for row, its in both if (row.ops or 0) > (its.ops or 0)]
-    seen = f"{len(both) - len(more)} of {len(both)}{_examples(more)}"
-    entries.append(("no more ops than onnx2tf's file", seen, not more if both else None))
-    flex = [row.id for row in rows if row.flex]
-    entries.append(("no Flex op", "none" if not flex else ", ".join(flex), not flex if both else None))
-    speedups = [times for row, _ in both if (times := lowering_speedup(row)) is not None]
-    least = f"ONNX → model ≥ {LEAST_MEDIAN_SPEEDUP:g}× faster than onnx2tf, median"
-    entries.append(_bounded(least, speedups, lambda seen: seen >= LEAST_MEDIAN_SPEEDUP))
-    return [*entries, *_peers(rows)]
-
-
-def _latencies(both: Sequence[tuple[Row, Onnx2tf]]) -> list[tuple[str, str, bool | None]]:
-    slower = sorted(((its.ratio or 0.0, row.id) for row, its in both if (its.ratio or 0.0) > MOST_RATIO), reverse=True)
-    names = [f"{name} {ratio:.2f}" for ratio, name in slower]
-    each = (
-        f"float32 latency ≤ {MOST_RATIO}× onnx2tf's, each",
-        f"{len(both) - len(slower)} of {len(both)}{_examples(names)}",
-        not slower if both else None,
-    )
-    transposing = [its.ratio for _, its in both if its.transposes and its.ratio is not None]
-    most = f"≤ {MOST_MEDIAN_RATIO}× in the median of those where it leaves transposes"
-    return [each, _bounded(most, transposing, lambda seen: seen <= MOST_MEDIAN_RATIO)]
-
-
-def _peers(rows: Sequence[Row]) -> list[tuple[str, str, bool | None]]:
-    peers = [(row, row.litert_torch) for row in rows if row.litert_torch is not None and not row.litert_torch.error]
-    ratios = [(row.id, peer.ratio) for row, peer in peers if peer.ratio is not None]
-    slower = [f"{name} {ratio:.2f}" for name, ratio in ratios if ratio > MOST_RATIO]
-    latency = f"float32 latency ≤ {MOST_RATIO}× litert-torch's, each"
-    times = [peer.our_seconds / peer.seconds for _, peer in peers if peer.seconds and peer.our_seconds]
-    whole = f"whole command ≤ {MOST_PEER_TIME}× litert-torch's conversion, median"
-    return [
-        (latency, f"{len(ratios) - len(slower)} of {len(ratios)}{_examples(slower)}", not slower if ratios else None),
-        _bounded(whole, times, lambda seen: seen <= MOST_PEER_TIME),
-    ]
-
-
-def lowering_speedup(row: Row) -> float | None:
-    """How many times longer onnx2tf takes from ONNX to its model than we to a SavedModel."""
-    if row.onnx2tf is None or row.onnx2tf.seconds is None or not row.lowering_seconds:
-        return None
-    return row.onnx2tf.seconds / row.lowering_seconds
-
-
-def _share(what: str, rows: Sequence[Row], least: float) -> tuple[str, str, bool | None]:
-    ran = [row for row in rows if row.status not in {Status.NOT_RUN, Status.REFUSED}]
-    exact = sum(row.status is Status.EXACT for row in ran)
-    waiting = len([row for row in rows if row.status is Status.NOT_RUN])
-    seen = f"{exact} of {len(ran)}" + (f", {waiting} not run" if waiting else "")
-    missed = bool(ran) and exact < least * len(ran)
-    return f"{what}: {least:.0%}", seen, False if missed else None if waiting or not ran else True
-
-
-def _bounded(what: str, values: Sequence[float], holds: Callable[[float], bool]) -> tuple[str, str, bool | None]:
-    if not values:
-        return what, "–", None
-    median = statistics.median(values)
-    return what, f"{median:.2f}× ({len(values)} models)", holds(median)
-
-
 def _promise(promise: str, seen: str, holds: bool | None) -> tuple[str, str, str]:
     return promise, seen, "not known yet" if holds is None else "holds" if holds else "**does not hold**"
 
@@ -188,6 +116,23 @@ def _group(rows: Sequence[Row]) -> list[str]:
     if waiting:
         lines += [*([""] if lines else []), f"Not run yet: {', '.join(waiting)}."]
     return lines
+
+
+def _beside_litert_torch(rows: Sequence[Row]) -> list[str]:
+    peers = [(row.id, row.litert_torch) for row in rows if row.litert_torch is not None]
+    if not peers:
+        return []
+    header = ("model", "its s", "our s", "ours/its s", "its ms", "our ms", "ours/its ms")
+    lines = []
+    for name, peer in peers:
+        times = peer.our_seconds / peer.seconds if peer.seconds and peer.our_seconds else None
+        seconds = (_number(peer.seconds, "{:.1f}"), _number(peer.our_seconds, "{:.1f}"), _number(times, "{:.2f}"))
+        files = (_number(peer.theirs_ms, "{:.1f}"), _number(peer.ours_ms, "{:.1f}"), _number(peer.ratio, "{:.2f}"))
+        lines.append((name, *seconds, *files))
+    stops = [f"- **{name}**: {peer.error}" for name, peer in peers if peer.error]
+    about = f"litert-torch {peers[0][1].version}, float32 at a fixed batch of 1, a script of a dozen lines; ours is "
+    about += "the whole `convert pth2tflite`: dynamic batch; float32, float16, dynamic-range int8; every edge judged."
+    return ["## Beside litert-torch", "", about, "", *_table(header, lines), *([""] if stops else []), *stops, ""]
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -250,10 +195,3 @@ def _count(value: int) -> str:
 
 def _median(values: Sequence[float], form: str) -> str:
     return form.format(statistics.median(values)) if values else "–"
-
-
-def _examples(names: Sequence[str]) -> str:
-    if not names:
-        return ""
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return f" (not {', '.join(names[:6])}{more})"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
+
+from coverage_types import LEAST_FLOAT_DB, Onnx2tf, Peer, Row, Status
 
 from convert.zoo.files import last_result
 from convert.zoo.manifest import load_zoo
@@ -22,99 +23,12 @@ from verify.jsonio import from_jsonable
 from verify.report.json import read_json
 from verify.report.types import ArtifactReport, EdgeKind, EdgeReport, Report, Verdict
 
-LEAST_FLOAT_DB = 90.0
-"""What every float edge keeps, beside its own budget, where a model counts as converted."""
 BATCH_SIZES = {1, 2, 5}
 FLOAT_FILES = ("onnx", "saved_model", "float32")
 LAYOUT_OPS = ("TRANSPOSE",)
 LEFT_EXPORTER, LEFT_LOWERING = "torch's newer exporter", "exact lowering"
 
 T = TypeVar("T")
-
-
-class Status(StrEnum):
-    """What came of a model."""
-
-    EXACT = "exact"
-    """Every float edge within its budget, and at least 90 dB."""
-    CONVERTED = "converted"
-    """The files are there, and a float edge is not what it should be."""
-    FAILED = "failed"
-    REFUSED = "refused"
-    """Nobody tries: the manifests leave it out with a reason."""
-    NOT_RUN = "not run"
-
-
-@dataclass(frozen=True)
-class Onnx2tf:
-    """The same ONNX through onnx2tf's default road. ``error`` where it, or LiteRT with its file, stops."""
-
-    version: str
-    error: str = ""
-    seconds: float | None = None
-    """ONNX to its Keras model, its saving switched off; onnxsim is in it."""
-    sqnr_db: dict[str, float] = field(default_factory=dict)
-    """By batch size, against onnxruntime; of all orders of an output's axes the best counts, in its favour."""
-    batch_errors: dict[str, str] = field(default_factory=dict)
-    """Batch sizes at which LiteRT cannot run its file, and why."""
-    ops: int | None = None
-    transposes: int | None = None
-    flex: tuple[str, ...] = ()
-    ours_ms: float | None = None
-    theirs_ms: float | None = None
-    ratio: float | None = None
-    """Median over neighbouring runs of ours over theirs, batch 1, one process, by turns."""
-
-
-@dataclass(frozen=True)
-class Peer:
-    """The same checkpoint through litert-torch, float32, at a fixed batch of 1, as a script of a dozen lines."""
-
-    version: str
-    error: str = ""
-    seconds: float | None = None
-    our_seconds: float | None = None
-    """The whole commands, one after the other; ours makes its other files too and judges each edge."""
-    ours_ms: float | None = None
-    theirs_ms: float | None = None
-    ratio: float | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """One model. dB are SQNR, the worst output; against PyTorch where nothing else is said; ``null``: bit-identical."""
-
-    id: str
-    zoo: str
-    group: str
-    status: Status
-    why: str = ""
-    """Where it is not exact: the reason in one line."""
-    code: str = ""
-    commit: str = ""
-    finished: str = ""
-    edges_db: dict[str, float | None] = field(default_factory=dict)
-    worst_float_db: float | None = None
-    dynamic_batch: bool = False
-    """Each float file ran at batch 1, 2 and 5 and was compared there."""
-    ops: int | None = None
-    transposes: int | None = None
-    onnx_transposes: int | None = None
-    flex: tuple[str, ...] = ()
-    float32_ms: float | None = None
-    """While other jobs may have run."""
-    int8_loads: bool | None = None
-    int8_db: float | None = None
-    seconds: float | None = None
-    lowering_seconds: float | None = None
-    """ONNX to SavedModel, written to disk."""
-    lowering_peak_bytes: int | None = None
-    weight_bytes: int | None = None
-    peak_bytes: int | None = None
-    rung: str = ""
-    refusals: tuple[str, ...] = ()
-    onnx2tf: Onnx2tf | None = None
-    litert_torch: Peer | None = None
 
 
 def read_zoo(manifest: Path) -> Zoo:
@@ -259,14 +173,6 @@ def op_count(file: ArtifactReport | None) -> int | None:
 def layout_ops(file: ArtifactReport | None) -> int | None:
     """Its transposes."""
     return sum(count for name, count in file.op_counts if name in LAYOUT_OPS) if file is not None else None
-
-
-def by_group(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """Rows by their groups, in the order of first appearance."""
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.group, []).append(row)
-    yield from groups.items()
 
 
 def _why_not_exact(edges: Sequence[EdgeReport], result: JobResult) -> str:

@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from coverage_onnx2tf import JUDGING, by_turns, short
-from coverage_rows import Beside, Peer, read_beside, read_report
+from coverage_rows import Beside, read_beside, read_report
+from coverage_types import Peer
 from process_tree import Run, run_measured
 
 from convert.zoo.files import job_path, read_job
@@ -77,7 +78,7 @@ def measured(report: Report, job: Job, checkpoint: Path, ours: Path, python: Pat
             turns = worker.run(by_turns, ours=ours, theirs=theirs).value
     except ToolError as error:
         return replace(result, error=f"its file beside ours: {short(error.what)}")
-    return replace(result, **{name: turns[name] for name in ("ours_ms", "theirs_ms", "ratio")})
+    return replace(result, ours_ms=turns["ours_ms"], theirs_ms=turns["theirs_ms"], ratio=turns["ratio"])
 
 
 @functools.cache
