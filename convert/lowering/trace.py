@@ -22,7 +22,7 @@ class Trace:
         self.variables = variables
         self._symbols: dict[str, tuple[Tensor, int]] = {}
         self._scalars: dict[str, Tensor] = {}
-        self._stored: dict[tuple[int, Layout], Tensor] = {}
+        self._stored: dict[tuple[int, Layout, Layout], Tensor] = {}
         self._kept: list[Tensor] = []
 
     def define(self, symbol: str, tensor: Tensor, physical_axis: int) -> None:
@@ -99,7 +99,7 @@ class Trace:
             return tf.convert_to_tensor(self.weight(value.parameter, layout.store(np.asarray(value.data))))
         if value.layout == layout:
             return value.data
-        key = (id(value.data), layout)
+        key = id(value.data), value.layout, layout  # a Transpose relabels: one tensor is two values
         if key not in self._stored:
             self._stored[key] = self._relayout(value.data, value.layout, value.sizes, layout)
             self._kept.append(value.data)

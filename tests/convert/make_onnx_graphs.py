@@ -127,6 +127,17 @@ def attention(path: Path) -> Path:
     return g.save(path)
 
 
+def rows_and_columns(path: Path) -> Path:
+    """BoTNet's relative positions: a square image and its transpose, each in a product over its last axis."""
+    g = Graph()
+    x = g.conv(g.input("image", ["N", 3, 8, 8]), "stem", 4, 3)
+    rows = g.node("MatMul", x, g.weight("rows.weight", 8, 8))
+    columns = g.node("MatMul", g.node("Transpose", x, perm=[0, 1, 3, 2]), g.weight("columns.weight", 8, 8))
+    g.node("Add", rows, columns, out="sum")
+    g.output("sum", ["N", 4, 8, 8])
+    return g.save(path)
+
+
 def patches(path: Path) -> Path:
     """Patch embedding as in ViT and ConvNeXt: Conv, Reshape, Transpose, class token by Expand and Concat."""
     g = Graph()

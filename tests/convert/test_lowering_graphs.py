@@ -96,6 +96,10 @@ def test_a_channel_shuffle_costs_one_transpose_of_the_groups(convert: Convert, t
     assert convert(graphs.channel_shuffle(tmp_path / "net.onnx")).tflite_ops["TRANSPOSE"] == 1
 
 
+def test_a_tensor_and_its_transpose_are_not_taken_for_one_another(convert: Convert, tmp_path: Path) -> None:
+    convert(graphs.rows_and_columns(tmp_path / "net.onnx"))
+
+
 def test_attention_with_computed_sizes_keeps_its_static_sizes(convert: Convert, tmp_path: Path) -> None:
     outcome = convert(graphs.attention(tmp_path / "net.onnx"))
 
