@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from quantize.result import FloatOp
+from quantize.rules import LEFT_ALONE
 from verify.runners.tflite_file import dtype_of, open_model
 from verify.runners.tflite_inspect import float_op_counts, opcode_names
 
@@ -62,6 +63,12 @@ def _is_large_float_constant(model: Any, graph: Any, at: int) -> bool:
 def _why(op: str, ruled: Collection[str]) -> tuple[str, str]:
     if _RULE_NAMES.get(op, op) in ruled:
         return "the recipe has an int8 rule for it, but not for tensors of the type it has here", ""
+    if op in LEFT_ALONE:
+        return (
+            "LiteRT's int8 kernel stops where a divisor is stored as 0, so it is computed in float between a "
+            "dequantize and a quantize",
+            "multiply by the reciprocal (rsqrt, in a normalisation) if every op must be int8",
+        )
     if op in INT8_KERNELS:
         return (
             "LiteRT has an int8 kernel for it, but ai-edge-quantizer has no rule, so it is computed in float "

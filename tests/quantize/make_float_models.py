@@ -80,6 +80,11 @@ def overflowing(image):
     return classify(tf.nn.relu(tf.nn.conv2d(image, weights, 1, "SAME")))
 
 
+def dividing(image):
+    x = tf.nn.relu(conv(image, 8))
+    return classify(conv(x / (tf.reduce_mean(x, [3], keepdims=True) + 1e-3), 8))
+
+
 def dead_channels(image):
     weights = normal(3, 3, 3, 8, fan_in=27)
     weights[..., 2] = 0
@@ -95,4 +100,5 @@ save("tokens", tokens, tf.TensorSpec((None, 6), tf.int32, "ids"))
 save("plain", plain, IMAGE)
 save("fixed_batch", plain, tf.TensorSpec((2, 16, 16, 3), tf.float32, "image"))
 save("overflowing", overflowing, IMAGE)
+save("dividing", dividing, IMAGE)
 save("dead_channels", dead_channels, IMAGE)

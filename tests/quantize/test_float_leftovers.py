@@ -11,3 +11,9 @@ def test_every_op_left_in_float_is_listed_with_its_reason(int8):
 
 def test_a_fully_int8_file_has_no_leftovers(int8):
     assert int8("mixed")[1].float_ops == ()
+
+
+def test_a_division_stays_in_float_since_litert_refuses_divisors_that_are_stored_as_zero(int8):
+    (left,) = int8("dividing")[1].float_ops
+    assert (left.op, left.count) == ("DIV", 1)
+    assert left.reason.startswith("LiteRT's int8 kernel stops where a divisor is stored as 0")
