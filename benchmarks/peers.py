@@ -32,7 +32,7 @@ from verify.report.types import Report
 from verify.worker import Worker
 
 SCRIPT = Path(__file__).parent / "peers" / "litert_torch_convert.py"
-MOST_WEIGHT_BYTES = 130 << 20
+MOST_WEIGHT_BYTES = 64 << 20
 TIMEOUT_S = 300
 
 
