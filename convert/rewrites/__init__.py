@@ -22,6 +22,7 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
         batch_norm_after_matmul,
         batch_norm_before,
         identity_pool,
+        local_response_norm,
         mean_then_flatten,
         padded_max_pool,
         static_reshape,
@@ -32,6 +33,7 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
     notes = [
         *static_reshape.rewrite(model),
         *identity_pool.rewrite(model),
+        *local_response_norm.rewrite(model),
         *batch_norm_after.rewrite(model),
         *batch_norm_after_matmul.rewrite(model),
         *batch_norm_before.rewrite(model),
