@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from convert.layout.layout import Layout
 from convert.layout.value import Tensor, Value
+from convert.lowering.functions import expand_functions
 from convert.lowering.graph import as_tensor, lower_graph, require_known_ops
 from convert.lowering.interface import declare
 from convert.lowering.trace import Trace
@@ -36,6 +37,7 @@ def lower(model: ir.Model, layouts: Mapping[str, str] | None = None) -> Lowered:
 
     Raises ``UnsupportedOp`` naming every op that is not known, before anything is traced.
     """
+    expand_functions(model)
     require_known_ops(model)
     signature = declare(model, layouts or {})
     variables: dict[str, tf.Variable] = {}
