@@ -53,7 +53,7 @@ class TensorSpec:
                 np.rint(array.astype(np.float32) / np.float32(self.quantization.scale)) + self.quantization.zero_point
             )
             array = np.clip(scaled, limits.min, limits.max)
-        return np.ascontiguousarray(array, dtype=np.dtype(self.dtype))
+        return np.asarray(array, dtype=np.dtype(self.dtype), order="C")
 
     def to_torch(self, array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         """What this tensor stores → the real-valued array in PyTorch layout."""

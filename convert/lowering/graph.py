@@ -12,6 +12,7 @@ import tensorflow as tf
 from convert.layout.layout import Layout
 from convert.layout.value import Tensor, Value, constant
 from convert.lowering.call import REMEDY, Call
+from convert.lowering.kernel_types import narrowed, widened
 from convert.lowering.registry import Lowering, find_lowering
 from convert.lowering.shape_arithmetic import fold_sizes
 from convert.lowering.source import describe
@@ -111,7 +112,11 @@ def _evaluate(call: Call, lowering: Lowering) -> tuple[Value, ...]:
         sizes = fold_sizes(call)
         if sizes is not None:
             return (constant(sizes),)
-    return tuple(_settled(call, index, value) for index, value in enumerate(_results(call, lowering)))
+    operands, back = widened(call.node.op_type, call.inputs)
+    results = _results(Call(call.node, operands, call.trace, call.opset) if back else call, lowering)
+    if back:
+        results = tuple(narrowed(value, back, call.output_dtype(index)) for index, value in enumerate(results))
+    return tuple(_settled(call, index, value) for index, value in enumerate(results))
 
 
 def _results(call: Call, lowering: Lowering) -> tuple[Value, ...]:
@@ -148,9 +153,16 @@ def _settled(call: Call, index: int, value: Value) -> Value:
     tensor = value.data
     static = value.layout.physical([dim if isinstance(dim, int) else -1 for dim in shape])
     if any(ours is None and theirs != -1 for ours, theirs in zip(tensor.shape, static, strict=True)):
-        tensor = tf.ensure_shape(tensor, [None if size == -1 else size for size in static])
+        tensor = _with_sizes(tensor, static)
     names = [dim.value if isinstance(dim, ir.SymbolicDim) else None for dim in shape]
     return Value(tensor, value.layout, call.trace.sizes(tensor, value.layout, names), value.parameter)
+
+
+def _with_sizes(tensor: Tensor, static: Sequence[object]) -> Tensor:
+    """Sizes told to TensorFlow. Fully static ones as a reshape: TFLite has no builtin for what it cannot prove."""
+    if -1 not in static and 0 not in static:
+        return tf.reshape(tensor, static)
+    return tf.ensure_shape(tensor, [None if size == -1 else size for size in static])
 
 
 def as_tensor(trace: Trace, value: Value, layout: Layout, dtype: tf.DType) -> Tensor:

@@ -116,5 +116,12 @@ class Trace:
         if not plan.moves_data:
             return self.reshape(tensor, plan.merged)
         expanded = self.reshape(tensor, plan.expanded) if len(plan.expanded) != tensor.shape.rank else tensor
-        moved = tf.transpose(expanded, plan.permutation)
+        moved = _transposed(expanded, plan.permutation)
         return self.reshape(moved, plan.merged) if len(plan.merged) != len(plan.permutation) else moved
+
+
+def _transposed(tensor: Tensor, permutation: Sequence[int]) -> Tensor:
+    """TFLite transposes no float16; as float32 it is the same numbers."""
+    if tensor.dtype == tf.float16:
+        return tf.cast(tf.transpose(tf.cast(tensor, tf.float32), permutation), tf.float16)
+    return tf.transpose(tensor, permutation)

@@ -1,0 +1,68 @@
+"""Element types for which TFLite has no kernel, computed in a wider type that holds every result exactly.
+
+8- and 16-bit integers are computed as int32 and 32-bit unsigned ones as int64; sums, differences and products that
+leave the narrow type wrap when they are cast back, as ONNX's do. float16 is computed in float32 and rounded once an op:
+for + − × ÷ √ that is the float16 result itself (24 bits are at least twice 11 plus two). float64 stays: nothing wider
+has a kernel, and float32 would lose digits. So does uint64, which TFLite cannot even cast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from convert.layout.value import Value
+
+_ARITHMETIC = frozenset({
+    "Abs", "Add", "ArgMax", "ArgMin", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Clip", "CumSum", "Div",
+    "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "MaxPool", "Min", "Mod", "Mul", "Neg", "Pow",
+    "PRelu", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu", "Sign", "Sub", "Sum", "TopK",
+})  # fmt: skip
+_MOVES_HALVES = frozenset({
+    "Cast", "CastLike", "Constant", "Flatten", "Identity", "If", "Loop", "Reshape", "Scan", "Shape", "Size", "Squeeze",
+    "Transpose", "Unsqueeze",
+})  # fmt: skip
+_WIDER = {tf.int8: tf.int32, tf.uint8: tf.int32, tf.int16: tf.int32, tf.uint16: tf.int32, tf.uint32: tf.int64}
+
+
+def computed_as(op: str, dtype: tf.DType) -> tf.DType:
+    """The type in which the op is computed on elements of that type."""
+    if dtype == tf.float16 and op not in _MOVES_HALVES:
+        return tf.float32
+    if op in _ARITHMETIC and dtype in _WIDER:
+        return _WIDER[dtype]
+    return dtype
+
+
+def widened(op: str, values: Sequence[Value | None]) -> tuple[tuple[Value | None, ...], dict[tf.DType, tf.DType]]:
+    """The operands in the type that the op is computed in, and from which type to which its results go back."""
+    back: dict[tf.DType, tf.DType] = {}
+    operands: list[Value | None] = []
+    for value in values:
+        if value is None or value.is_shape_arithmetic:
+            operands.append(value)
+            continue
+        dtype = tf.as_dtype(value.data.dtype)
+        wide = computed_as(op, dtype)
+        if wide == dtype:
+            operands.append(value)
+            continue
+        back[wide] = dtype
+        operands.append(_cast(value, wide))
+    return tuple(operands), back
+
+
+def narrowed(value: Value, back: dict[tf.DType, tf.DType], declared: tf.DType | None) -> Value:
+    """A result in the type that ONNX declares, or in that of the operands if it declares none."""
+    if value.is_shape_arithmetic:
+        return value
+    dtype = tf.as_dtype(value.data.dtype)
+    target = back.get(dtype) if declared is None else declared
+    return value if target is None or dtype not in back or target == dtype else _cast(value, target)
+
+
+def _cast(value: Value, dtype: tf.DType) -> Value:
+    data = np.asarray(value.data).astype(dtype.as_numpy_dtype) if value.is_constant else tf.cast(value.data, dtype)
+    return Value(data, value.layout, value.sizes, value.parameter)
