@@ -35,6 +35,8 @@ class Axis:
     length: int
     size: int
     scale: float
+    crop: tuple[float, float] = (0.0, 1.0)
+    """For ``tf_crop_and_resize``: the part that is read, 0 being the first position and 1 the last."""
 
     @property
     def is_exact(self) -> bool:
@@ -51,6 +53,14 @@ _SOURCES: dict[str, Callable[[Axis, Array], Array]] = {
         axis.length / 2 * (1 - axis.size / (axis.scale * axis.length)) + (at + 0.5) / axis.scale - 0.5
     ),
 }
+
+
+def _cropped(axis: Axis, at: Array) -> Array:
+    start, end = (edge * (axis.length - 1) for edge in axis.crop)
+    return start + (at * (end - start) / (axis.size - 1) if axis.size > 1 else (end - start) / 2 + at * 0)
+
+
+_SOURCES["tf_crop_and_resize"] = _cropped
 COORDINATES = frozenset(_SOURCES)
 
 _ROUNDINGS: dict[str, Callable[[Array], Array]] = {
@@ -65,6 +75,12 @@ def picked(sampling: Sampling, axis: Axis) -> npt.NDArray[np.int32]:
     """For mode nearest: the input position that each output position copies."""
     rounded = _ROUNDINGS[sampling.rounding](_source(sampling, axis))
     return rounded.clip(0, axis.length - 1).astype(np.int32)
+
+
+def outside(sampling: Sampling, axis: Axis) -> npt.NDArray[np.bool_]:
+    """Which output positions read beyond the input, where ``tf_crop_and_resize`` gives a fixed value."""
+    source = _source(sampling, axis)
+    return (source < 0) | (source > axis.length - 1)
 
 
 def interpolation_matrix(sampling: Sampling, axis: Axis) -> npt.NDArray[np.float32]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
 
 from convert.layout.dims import Dim
-from convert.layout.value import Tensor, Value
+from convert.layout.value import Array, Tensor, Value
 from convert.lowering.call import Call
 from convert.lowering.registry import lowers
 from convert.lowering.window import Window, pad_spatial, window_of
@@ -17,12 +18,12 @@ from convert.lowering.window import Window, pad_spatial, window_of
 @lowers("ConvTranspose")
 def conv_transpose(call: Call) -> Value:
     """The gradient of a convolution: computed in full, then cropped by the pads."""
-    weights = call.require_constant(1, "the weight of a transposed convolution").shape
+    weights = _weights(call)
     spatial = call.value(0).sizes[2:]
-    window = window_of(call, weights[2:], (1,) * len(weights[2:]))
+    window = replace(window_of(call, weights.shape[2:], (1,) * len(spatial)), dilations=(1,) * len(spatial))
     rank = len(window.kernel)
-    if rank > 3 or set(window.dilations) != {1}:
-        call.refuse("a transposed convolution with dilation, or in more than three dimensions")
+    if rank > 3:
+        call.refuse("a transposed convolution in more than three dimensions")
     if any(isinstance(size, Dim) for size in spatial):
         call.refuse("a transposed convolution of an input whose spatial size is dynamic")
     x = call.channels_last(0)
@@ -30,7 +31,7 @@ def conv_transpose(call: Call) -> Value:
     if rank == 1:
         window = Window((1, *window.kernel), (1, *window.strides), (1, 1), ((0, 0), *window.pads))
         x, crops, extra = tf.expand_dims(x, 1), ((0, 0), *crops), (0, *extra)
-    y = _transpose_convolve(call, x, window)
+    y = _transpose_convolve(call, x, weights, window)
     y = pad_spatial(y, tuple((0, count) for count in extra))
     y = _cropped(y, crops)
     return call.channels_last_result(_with_bias(call, tf.squeeze(y, 1) if rank == 1 else y))
@@ -66,9 +67,20 @@ def _cropped(y: Tensor, crops: Sequence[tuple[int, int]]) -> Tensor:
     return y[(slice(None), *spatial, slice(None))]
 
 
-def _transpose_convolve(call: Call, x: Tensor, window: Window) -> Tensor:
-    """The full result of a two- or three-dimensional transposed convolution, group by group."""
+def _weights(call: Call) -> Array:
+    """``(in, out / group, *kernel)``; a dilated kernel is one with zeros between its elements."""
     weights = call.require_constant(1, "the weight of a transposed convolution")
+    dilations = call.integers("dilations") or ()
+    if set(dilations) <= {1}:
+        return weights
+    spread = [(size - 1) * dilation + 1 for size, dilation in zip(weights.shape[2:], dilations, strict=True)]
+    dilated = np.zeros((*weights.shape[:2], *spread), weights.dtype)
+    dilated[(slice(None), slice(None), *(slice(None, None, dilation) for dilation in dilations))] = weights
+    return dilated
+
+
+def _transpose_convolve(call: Call, x: Tensor, weights: Array, window: Window) -> Tensor:
+    """The full result of a two- or three-dimensional transposed convolution, group by group."""
     if weights.ndim == 3:
         weights = weights[:, :, np.newaxis, :]
     group = call.integer("group", 1)

@@ -40,9 +40,22 @@ def _register_variadic(op: str, function: Callable[[Tensor, Tensor], Tensor]) ->
 
 def _divide(left: Tensor, right: Tensor) -> Tensor:
     """Integers are truncated towards zero, as in C."""
-    if not tf.as_dtype(left.dtype).is_integer:
+    dtype = tf.as_dtype(left.dtype)
+    if not dtype.is_integer:
         return left / right
+    if dtype == tf.int32:
+        return tf.raw_ops.Div(x=left, y=right)
+    if dtype == tf.int64:
+        return _truncated_quotient(tf.convert_to_tensor(left), tf.convert_to_tensor(right))
     return tf.truncatediv(left, right)
+
+
+def _truncated_quotient(left: Tensor, right: Tensor) -> Tensor:
+    """int64 has a kernel for floor division only; where the quotient is negative and inexact that is one less."""
+    quotient = tf.math.floordiv(left, right)
+    inexact = tf.not_equal(quotient * right, left)
+    negative = tf.not_equal(left < 0, right < 0)
+    return quotient + tf.cast(tf.logical_and(inexact, negative), left.dtype)
 
 
 def _power(base: Tensor, exponent: Tensor) -> Tensor:
@@ -70,7 +83,6 @@ UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     "Reciprocal": tf.math.reciprocal,
     "Exp": tf.exp,
     "Log": tf.math.log,
-    "Erf": tf.math.erf,
     "Floor": tf.floor,
     "Ceil": tf.math.ceil,
     "Round": tf.round,
@@ -79,16 +91,7 @@ UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     "IsNaN": _is_nan,
     "Sin": tf.sin,
     "Cos": tf.cos,
-    "Tan": tf.tan,
     "Tanh": tf.tanh,
-    "Asin": tf.asin,
-    "Acos": tf.acos,
-    "Atan": tf.atan,
-    "Sinh": tf.sinh,
-    "Cosh": tf.cosh,
-    "Asinh": tf.asinh,
-    "Acosh": tf.acosh,
-    "Atanh": tf.atanh,
 }
 
 BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -117,12 +120,16 @@ _register_variadic("Max", tf.maximum)
 
 
 @lowers("Dropout")
-def dropout(call: Call) -> Value:
-    """At inference its input, as it is."""
+def dropout(call: Call) -> Value | tuple[Value, Value]:
+    """At inference its input, as it is; the mask says that nothing was dropped."""
     training = call.constant(2)
     if call.has(2) and (training is None or training.item()):
         call.refuse("training mode; export the model in evaluation mode (model.eval())")
-    return call.value(0)
+    value = call.value(0)
+    if len(call.node.outputs) == 1:
+        return value
+    mask = tf.cast(tf.ones_like(call.tensor(0, value.layout)), tf.bool)
+    return value, call.result(mask, value.layout)
 
 
 @lowers("Mean")
@@ -137,8 +144,24 @@ def mod(call: Call) -> Value:
     """With the divisor's sign, or the dividend's (as C's fmod) where ``fmod`` says so."""
     (left, right), layout = unify(call, (0, 1))
     if call.integer("fmod", 0):
-        return call.result(left - right * tf.cast(tf.truncatediv(left, right), left.dtype), layout)
+        whole = _divide(left, right)
+        whole = tf.sign(whole) * tf.floor(tf.abs(whole)) if tf.as_dtype(left.dtype).is_floating else whole
+        return call.result(left - right * whole, layout)
     return call.result(tf.math.floormod(left, right), layout)
+
+
+@lowers("IsInf")
+def is_inf(call: Call) -> Value:
+    """Whether an entry is infinite, of the signs asked for."""
+    layout = call.value(0).layout
+    x = call.tensor(0, layout)
+    largest = tf.constant(x.dtype.max, x.dtype)
+    positive, negative = bool(call.integer("detect_positive", 1)), bool(call.integer("detect_negative", 1))
+    if positive and negative:
+        return call.result(tf.abs(x) > largest, layout)
+    if not positive and not negative:
+        return call.result(tf.not_equal(x, x) & tf.equal(x, x), layout)
+    return call.result(x > largest if positive else x < -largest, layout)
 
 
 @lowers("Where")

@@ -45,11 +45,12 @@ def gather_elements(call: Call) -> Value:
     """``out[i][j] = data[index[i][j]][j]``."""
     data, indices = call.tensor(0), call.tensor(1)
     axis = call.integer("axis", 0) % data.shape.rank
-    coordinates = _element_coordinates(data, indices, axis)
+    coordinates = element_coordinates(data, indices, axis)
     return call.result(tf.gather_nd(data, coordinates))
 
 
-def _element_coordinates(data: Tensor, indices: Tensor, axis: int) -> Tensor:
+def element_coordinates(data: Tensor, indices: Tensor, axis: int) -> Tensor:
+    """For each entry of ``indices``, positions along ``axis``, the coordinates of the entry that it names."""
     shape = tf.shape(indices)
     indices = tf.cast(indices, tf.int32)
     indices = tf.where(indices < 0, indices + tf.shape(data)[axis], indices)
@@ -67,35 +68,6 @@ def gather_nd(call: Call) -> Value:
     depth = indices.shape[-1]
     indices = tf.where(indices < 0, indices + sizes[batch_dims : batch_dims + depth], indices)
     return call.result(tf.gather_nd(data, indices, batch_dims=batch_dims))
-
-
-@lowers("ScatterND")
-def scatter_nd(call: Call) -> Value:
-    """The data with slices replaced, or added to, multiplied, … as ``reduction`` says."""
-    data, indices, updates = call.tensor(0), call.tensor(1), call.tensor(2)
-    functions = {
-        "none": tf.tensor_scatter_nd_update,
-        "add": tf.tensor_scatter_nd_add,
-        "max": tf.tensor_scatter_nd_max,
-        "min": tf.tensor_scatter_nd_min,
-    }
-    function = functions.get(call.text("reduction", "none"))
-    if function is None:
-        call.refuse(f"reduction {call.text('reduction', 'none')!r}")
-    sizes = tf.cast(tf.shape(data)[: indices.shape[-1]], indices.dtype)
-    return call.result(function(data, tf.where(indices < 0, indices + sizes, indices), updates))
-
-
-@lowers("ScatterElements")
-def scatter_elements(call: Call) -> Value:
-    """``data[index[i][j]][j] = updates[i][j]``."""
-    if call.text("reduction", "none") not in ("none", "add"):
-        call.refuse(f"reduction {call.text('reduction', 'none')!r}")
-    data, indices, updates = call.tensor(0), call.tensor(1), call.tensor(2)
-    coordinates = _element_coordinates(data, indices, call.integer("axis", 0) % data.shape.rank)
-    added = call.text("reduction", "none") == "add"
-    function = tf.tensor_scatter_nd_add if added else tf.tensor_scatter_nd_update
-    return call.result(function(data, coordinates, updates))
 
 
 @lowers("TopK")

@@ -16,6 +16,7 @@ from convert.lowering.call import Call
 from convert.lowering.registry import lowers
 
 _INT32_MAX = 2**31 - 1
+_MOST_SLICED_AXES = 5
 
 
 @lowers("Concat")
@@ -89,7 +90,24 @@ def slice_(call: Call) -> Value:
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         index = _range(call, start, end, step, value.sizes[axis % value.rank])
         slices[value.layout.physical_axis(axis)] = index
-    return call.result(value.data[tuple(slices)], value.layout)
+    return call.result(_sliced(value.data, slices), value.layout)
+
+
+def _sliced(x: Tensor, slices: Sequence[slice]) -> Tensor:
+    """TFLite slices up to five axes; of more, whole ones that follow each other are taken together."""
+    shape = x.shape.as_list()
+    known = all(isinstance(edge, int | None) for each in slices for edge in (each.start, each.stop, each.step))
+    if len(slices) <= _MOST_SLICED_AXES or None in shape or not known:
+        return x[tuple(slices)]
+    sizes, ranges = [shape[0]], [slices[0]]
+    for size, wanted in zip(shape[1:], slices[1:], strict=True):
+        if wanted == slice(None) == ranges[-1]:
+            sizes[-1] *= size
+        else:
+            sizes.append(size)
+            ranges.append(wanted)
+    lengths = [len(range(*wanted.indices(size))) for size, wanted in zip(shape, slices, strict=True)]
+    return tf.reshape(tf.reshape(x, sizes)[tuple(ranges)], lengths)
 
 
 def _range(call: Call, start: object, end: object, step: int, size: object) -> slice:

@@ -10,15 +10,16 @@ import tensorflow as tf
 from convert.layout.dims import Dim, Size
 from convert.layout.value import Tensor, Value
 from convert.lowering.call import Call
+from convert.lowering.ops.pooling_variants import max_pool_with_indices
 from convert.lowering.registry import lowers
 from convert.lowering.window import Window, covered, pad_spatial, window_of
 
 
 @lowers("MaxPool")
-def max_pool(call: Call) -> Value:
+def max_pool(call: Call) -> Value | tuple[Value, Value]:
     """Padding counts as minus infinity, which must not become a number in the graph: it would ruin int8 scales."""
     if len(call.node.outputs) > 1:
-        call.refuse("the second output, indices of the maxima")
+        return max_pool_with_indices(call)
     spatial = call.value(0).sizes[2:]
     window = covered(_window(call, spatial), spatial)
     x = call.channels_last(0)

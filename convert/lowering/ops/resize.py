@@ -12,7 +12,7 @@ from convert.layout.layout import Layout
 from convert.layout.value import Array, Tensor, Value
 from convert.lowering.call import Call
 from convert.lowering.registry import lowers
-from convert.lowering.resampling import COORDINATES, Axis, Sampling, interpolation_matrix, picked
+from convert.lowering.resampling import COORDINATES, Axis, Sampling, interpolation_matrix, outside, picked
 
 _BILINEAR_OPTIONS = {
     "half_pixel": {"half_pixel_centers": True},
@@ -21,6 +21,8 @@ _BILINEAR_OPTIONS = {
     "align_corners": {"align_corners": True},
     "asymmetric": {},
 }
+
+_WHOLE = (0.0, 1.0)
 
 _REPEATING = {("asymmetric", "floor"), ("half_pixel", "round_prefer_floor"), ("half_pixel", "round_prefer_ceil")}
 """Ways of reading the nearest that for whole factors just repeat each element."""
@@ -58,7 +60,7 @@ def resize(call: Call) -> Value:
     )
     if sampling.coordinates not in COORDINATES:
         call.refuse(f"coordinate transformation {sampling.coordinates!r}")
-    axes = call.integers("axes") or tuple(range(call.value(0).rank))
+    axes = tuple(axis % call.value(0).rank for axis in call.integers("axes") or range(call.value(0).rank))
     if call.has(3) and call.value(3).sizes != (0,):
         return _to_sizes(call, axes, sampling)
     given = call.require_constant(2, "scales").tolist()
@@ -77,19 +79,53 @@ def _to_sizes(call: Call, axes: Sequence[int], sampling: Sampling) -> Value:
     requested = call.sizes(3)
     if requested is None:
         call.refuse("a size that is computed when the model runs")
-    if call.text("keep_aspect_ratio_policy", "stretch") != "stretch":
-        call.refuse("keep_aspect_ratio_policy")
+    policy = call.text("keep_aspect_ratio_policy", "stretch")
+    if policy != "stretch":
+        return _keeping_proportions(call, axes, requested, sampling, smallest=policy == "not_larger")
     sizes = list(call.value(0).sizes)
     for axis, size in zip(axes, requested, strict=True):
         sizes[axis] = size
-    resized = [a for a, (old, new) in enumerate(zip(call.value(0).sizes, sizes, strict=True)) if old != new]
-    return _resized(call, {axis: _axis(call, axis, sizes[axis], None) for axis in resized}, sampling)
+    crops = _crops(call, axes, sampling)
+    resized = [
+        axis
+        for axis, (old, new) in enumerate(zip(call.value(0).sizes, sizes, strict=True))
+        if old != new or crops.get(axis, _WHOLE) != _WHOLE
+    ]
+    targets = {axis: _axis(call, axis, sizes[axis], None, crops.get(axis, _WHOLE)) for axis in resized}
+    return _resized(call, targets, sampling)
+
+
+def _keeping_proportions(
+    call: Call, axes: Sequence[int], requested: Sequence[Size], sampling: Sampling, *, smallest: bool
+) -> Value:
+    """One scale for all axes: the smallest or largest of those that the sizes ask for."""
+    old = [call.value(0).sizes[axis] for axis in axes]
+    if any(isinstance(size, Dim) for size in (*old, *requested)):
+        call.refuse("keep_aspect_ratio_policy with a dynamic size")
+    ratios = [int(str(new)) / int(str(size)) for new, size in zip(requested, old, strict=True)]
+    scale = min(ratios) if smallest else max(ratios)
+    lengths = [int(str(size)) for size in old]
+    targets = {
+        axis: Axis(length, int(np.floor(scale * length + 0.5)), scale)
+        for axis, length in zip(axes, lengths, strict=True)
+    }
+    return _resized(call, {a: target for a, target in targets.items() if target.size != target.length}, sampling)
+
+
+def _crops(call: Call, axes: Sequence[int], sampling: Sampling) -> dict[int, tuple[float, float]]:
+    """For ``tf_crop_and_resize``, which part of each axis is read."""
+    if sampling.coordinates != "tf_crop_and_resize":
+        return {}
+    roi = call.require_constant(1, "the region of interest").reshape(-1).tolist()
+    return {axis: (roi[place], roi[place + len(axes)]) for place, axis in enumerate(axes)}
 
 
 def _by_scales(call: Call, scales: Sequence[float], sampling: Sampling) -> Value:
     sizes = call.value(0).sizes
     if len(scales) != len(sizes):
         call.refuse(f"{len(scales)} scales for {len(sizes)} axes")
+    if sampling.coordinates == "tf_crop_and_resize":
+        call.refuse("tf_crop_and_resize by scales")
     resized = [axis for axis, scale in enumerate(scales) if scale != 1]
     if resized and all(isinstance(sizes[axis], Dim) for axis in resized):
         return _dynamic(call, scales, sampling)
@@ -97,14 +133,14 @@ def _by_scales(call: Call, scales: Sequence[float], sampling: Sampling) -> Value
     return _resized(call, targets, sampling)
 
 
-def _axis(call: Call, axis: int, size: Size | None, scale: float | None) -> Axis:
+def _axis(call: Call, axis: int, size: Size | None, scale: float | None, crop: tuple[float, float] = _WHOLE) -> Axis:
     length = call.value(0).sizes[axis]
     if isinstance(length, Dim) or isinstance(size, Dim):
         call.refuse("a size that is dynamic on one axis and not on another, or that is not a multiple of the input's")
     if size is None:
         assert scale is not None
-        return Axis(length, int(np.floor(length * scale)), scale)
-    return Axis(length, size, size / length)
+        return Axis(length, int(np.floor(length * scale)), scale, crop)
+    return Axis(length, size, size / length, crop)
 
 
 def _dynamic(call: Call, scales: Sequence[float], sampling: Sampling) -> Value:
@@ -127,7 +163,13 @@ def _dynamic(call: Call, scales: Sequence[float], sampling: Sampling) -> Value:
 def _resized(call: Call, axes: dict[int, Axis], sampling: Sampling) -> Value:
     if not axes:
         return call.value(0)
-    if call.value(0).rank == 4 and set(axes) <= {2, 3} and (y := _with_a_kernel(call, axes, sampling)) is not None:
+    cropped = sampling.coordinates == "tf_crop_and_resize"
+    if (
+        call.value(0).rank == 4
+        and set(axes) <= {2, 3}
+        and not cropped
+        and (y := _with_a_kernel(call, axes, sampling)) is not None
+    ):
         return call.channels_last_result(y)
     rank = call.value(0).rank
     layout = Layout.channels_last(rank) if rank in (4, 5) else Layout.identity(rank)
@@ -142,7 +184,19 @@ def _resized(call: Call, axes: dict[int, Axis], sampling: Sampling) -> Value:
             x = _along(x, physical, interpolation_matrix(sampling, axis))
         else:
             call.refuse(f"mode {sampling.mode!r}")
+    if cropped:
+        x = _extrapolated(x, {layout.physical_axis(a): outside(sampling, axis) for a, axis in axes.items()}, call)
     return call.result(x, layout)
+
+
+def _extrapolated(x: Tensor, beyond: dict[int, np.ndarray], call: Call) -> Tensor:  # type: ignore[type-arg]
+    """A fixed value where any axis reads beyond the input."""
+    mask = np.zeros((1,) * x.shape.rank, bool)
+    for physical, positions in beyond.items():
+        mask = mask | positions.reshape([-1 if other == physical else 1 for other in range(x.shape.rank)])
+    if not mask.any():
+        return x
+    return tf.where(mask, tf.constant(call.number("extrapolation_value", 0.0), x.dtype), x)
 
 
 def _with_a_kernel(call: Call, axes: dict[int, Axis], sampling: Sampling) -> Tensor | None:
