@@ -8,7 +8,7 @@ ON_PATH := --config-settings editable_mode=compat
 
 PEERS := .venv-peers
 
-.PHONY: help setup demo test test-all test-index lint bench table coverage peers clean
+.PHONY: help setup demo test test-all test-index lint bench table ops coverage peers clean
 
 help:
 	@echo "make demo      train a LeNet on handwritten digits, convert it, and compare it with PyTorch"
@@ -17,6 +17,7 @@ help:
 	@echo "make test-index  rebuild the index of timm and compare it with the shipped one (20 minutes)"
 	@echo "make lint      ruff, mypy --strict, import layering"
 	@echo "make bench     speed and memory against onnx2tf, side by side"
+	@echo "make ops       ONNX's own node tests through the exact lowering and onnx2tf, docs/onnx_ops.md (hours)"
 	@echo "make table     convert the list of networks and write docs/networks.md"
 	@echo "make coverage  convert every architecture of the zoos and write docs/coverage.md (hours; goes on where it stood)"
 	@echo "make peers     an environment with litert-torch, which make coverage then measures beside"
@@ -64,6 +65,9 @@ $(PEERS)/.installed: benchmarks/peers/constraints.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check -c $< torch torchvision timm litert-torch
 	@touch $@
+
+ops: $(STAMP)
+	$(BIN)/python benchmarks/onnx_ops.py
 
 clean:
 	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -171,9 +171,9 @@ def pools(path: Path, *, kernel: int, stride: int, pad: int, ceil_mode: int, siz
 def unknown_ops(path: Path) -> Path:
     """Two ops that no lowering knows, one of them twice, the first with a stack trace as torch's exporter writes it."""
     g = Graph()
-    x = g.node("Det", g.node("Det", g.input("x", ["N", 1, 1, 2, 2])))
+    x = g.node("RandomNormalLike", g.node("RandomNormalLike", g.input("x", ["N"])))
     g.node("Bernoulli", x, out="y")
-    trace = 'File "net.py", line 7, in forward\n    x = torch.linalg.det(x)'
+    trace = 'File "net.py", line 7, in forward\n    x = torch.randn_like(x)'
     g.nodes[0].metadata_props.add(key="pkg.torch.onnx.stack_trace", value=trace)
     g.output("y", ["N"])
     graph = helper.make_graph(g.nodes, "graph", g.inputs, g.outputs, g.weights)
@@ -181,9 +181,9 @@ def unknown_ops(path: Path) -> Path:
     return path
 
 
-def hardmax(path: Path) -> Path:
-    """An op that onnx2tf knows and the exact lowering does not."""
+def large_determinant(path: Path) -> Path:
+    """An op that onnx2tf knows for matrices of any size and the exact lowering for small ones."""
     g = Graph()
-    g.node("Hardmax", g.node("Gemm", g.input("x", ["N", 6]), g.weight("w", 6, 4)), out="y")
-    g.output("y", ["N", 4])
+    g.node("Det", g.node("Relu", g.input("x", ["N", 5, 5])), out="y")
+    g.output("y", ["N"])
     return g.save(path)
