@@ -112,6 +112,9 @@ def _group(rows: Sequence[Row]) -> list[str]:
     not_exact = [row for row in rows if row.why]
     if not_exact:
         lines += [*([""] if lines else []), *(f"- **{row.id}**, {row.status}: {row.why}" for row in not_exact)]
+    without_int8 = [row for row in rows if row.int8_why]
+    if without_int8:
+        lines += ["", *(f"- **{row.id}**, no int8 file: {row.int8_why}" for row in without_int8)]
     waiting = [row.id for row in rows if row.status is Status.NOT_RUN]
     if waiting:
         lines += [*([""] if lines else []), f"Not run yet: {', '.join(waiting)}."]
@@ -147,7 +150,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _number(row.transposes),
         ", ".join(row.flex) or "–",
         _number(row.float32_ms, "{:.1f}"),
-        "–" if row.int8_loads is None else _db(row.int8_db) if row.int8_loads else "does not load",
+        "–" if row.int8_loads is None else _db(row.int8_db) if row.int8_loads else "none",
         _number(row.seconds, "{:.0f}"),
         _number(row.peak_bytes and row.peak_bytes / 1e9, "{:.1f}"),
         row.rung or "–",

@@ -58,6 +58,26 @@ def read_commits(output: Path) -> dict[str, str]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
+INT8_FAILURES = "int8_failures.json"
+
+
+@dataclass(frozen=True)
+class Int8Failure:
+    """Why a model whose float files are there has no int8 file, and the key of the job that was to make it."""
+
+    key: str
+    why: str
+
+
+def read_int8_failures(output: Path) -> dict[str, Int8Failure]:
+    """By ``ZOO/MODEL``."""
+    path = output / INT8_FAILURES
+    found: dict[str, Int8Failure] = {}
+    if path.is_file():
+        found = from_jsonable(dict[str, Int8Failure], json.loads(path.read_text(encoding="utf-8")))
+    return found
+
+
 @dataclass(frozen=True)
 class Beside:
     """Other converters' results, kept by what they were given."""
@@ -101,14 +121,20 @@ def _row(zoo: Zoo, model: PlannedModel, places: Places, commits: Mapping[str, st
         zoo.name,
         group,
         Status.FAILED,
-        why=_one_line(result),
+        why=one_line(result),
         code=result.code_sha256,
         commit=commits.get(result.code_sha256, ""),
         finished=result.finished,
         seconds=result.seconds,
         peak_bytes=result.peak_memory_bytes,
     )
-    return started if report is None else converted_row(started, result, report, beside)
+    if report is None:
+        return started
+    row = converted_row(started, result, report, beside)
+    failure = read_int8_failures(beside.output).get(f"{zoo.name}/{model.id}")
+    if row.int8_loads is None and failure is not None:
+        row = replace(row, int8_loads=False, int8_why=failure.why)
+    return row
 
 
 def converted_row(row: Row, result: JobResult, report: Report, beside: Beside) -> Row:
@@ -180,10 +206,11 @@ def _why_not_exact(edges: Sequence[EdgeReport], result: JobResult) -> str:
         for output in edge.outputs:
             if output.verdict is not Verdict.PASS or (output.sqnr_db or math.inf) < LEAST_FLOAT_DB:
                 return f"{edge.expected} → {edge.actual}, {output.name}: {output.explanation}"
-    return _one_line(result)
+    return one_line(result)
 
 
-def _one_line(result: JobResult) -> str:
+def one_line(result: JobResult) -> str:
+    """How a job ended and why; empty where all is well."""
     if result.outcome is Outcome.OK:
         return ""
     return f"{result.label}: {' '.join(result.what.split())}"

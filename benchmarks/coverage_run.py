@@ -7,27 +7,26 @@ reports. Whatever ended a run, the next one goes on: what has a result of the sa
 from __future__ import annotations
 
 import json
-import math
-import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import peers
+from coverage_chunks import TIERS, chunks, tier_of
 from coverage_onnx2tf import Given, beside
-from coverage_rows import read_commits, read_report
+from coverage_rows import INT8_FAILURES, Int8Failure, one_line, read_commits, read_int8_failures, read_report
 from coverage_systems import write_checkpoints
 
 from convert.workspace import code_sha256
 from convert.zoo.files import last_result, result_path, write_result
-from convert.zoo.job import Job, SourceKind
+from convert.zoo.job import Job
 from convert.zoo.jobs import make_jobs
 from convert.zoo.places import Places
-from convert.zoo.plan import PlannedModel, Zoo
-from convert.zoo.result import Outcome
+from convert.zoo.plan import Zoo
+from convert.zoo.result import JobResult, Outcome
 from convert.zoo.run import ZooRun, collect_zoo
 from convert.zoo.sources import HashMemo
 from convert.zoo.store import open_store
@@ -35,16 +34,10 @@ from convert.zoo.store.gc import gc
 from convert.zoo.store.reports import keep_reports, without_models
 from convert.zoo.summary.build import write_summary
 from verify.atomic import write_text
-from verify.checkpoint.index import load_index
+from verify.jsonio import to_jsonable
 
 ROOT = Path(__file__).parent.parent
-CHUNK_BYTES = 800 << 20
-"""Weights of a chunk: its checkpoints, ONNX files, SavedModels and TFLite files are about six times that."""
-CHUNK_MODELS = 8
-TIERS_BYTES = (50 << 20, 160 << 20, 500 << 20)
-"""All small models of all zoos go first, then the larger ones: a run that is cut short has the most rows."""
-UNKNOWN_BYTES = 50 << 20
-_CLASSES = 1000
+_AT_INT8 = "stage: int8"
 _CLASS_DIM = re.compile(r"c(\d+)\+(-?\d+)")
 
 
@@ -75,9 +68,9 @@ def run(files: Sequence[ZooFile], options: Options) -> None:
     for file in files:
         write_checkpoints(file.zoo, options.output / "checkpoints.log")
     due = {file.manifest: set(unfinished(file)) for file in files}
-    for tier in range(len(TIERS_BYTES) + 1):
+    for tier in range(TIERS):
         for file in files:
-            models = [model for model in file.zoo.models if model.id in due[file.manifest] and _tier(model) == tier]
+            models = [model for model in file.zoo.models if model.id in due[file.manifest] and tier_of(model) == tier]
             for chunk in chunks(models):
                 run_chunk(file, [model.id for model in chunk], options)
     for file in files:
@@ -86,14 +79,41 @@ def run(files: Sequence[ZooFile], options: Options) -> None:
 
 def run_chunk(file: ZooFile, ids: Sequence[str], options: Options) -> None:
     """Convert, compare, and keep the reports."""
-    command = [sys.executable, "-m", "convert", "zoo", "run", str(file.manifest), "-o", str(file.places.output)]
-    command += ["--filter", f"id={'|'.join(ids)}", "--jobs", str(options.slots)]
     print(f"{file.zoo.name}: {', '.join(ids)}", file=sys.stderr, flush=True)
-    subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+    convert(file, ids, options)
+    without_int8 = int8_failures(file.places, ids)
+    if without_int8:
+        convert(file, list(without_int8), options, "--targets", "float32")
+        remember_int8_failures(options.output, without_int8, file.places)
     for model_id in ids:
         with tempfile.TemporaryDirectory(dir=options.output) as scratch:
             compare(file.places, model_id, options, Path(scratch))
     reduce_to_reports(file, ids)
+
+
+def convert(file: ZooFile, ids: Sequence[str], options: Options, *more: str) -> None:
+    """The zoo's own command on some of its models; how it ends is in its results."""
+    command = [sys.executable, "-m", "convert", "zoo", "run", str(file.manifest), "-o", str(file.places.output)]
+    command += ["--filter", f"id={'|'.join(ids)}", "--jobs", str(options.slots), *more]
+    subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+
+
+def int8_failures(places: Places, ids: Sequence[str]) -> dict[str, JobResult]:
+    """Of models that were converted and could not be quantized: how that ended."""
+    results = {model_id: last_result(places.jobs, model_id) for model_id in ids}
+    return {
+        model_id: result
+        for model_id, result in results.items()
+        if result is not None and any(line.startswith(_AT_INT8) for line in result.context)
+    }
+
+
+def remember_int8_failures(output: Path, failures: Mapping[str, JobResult], places: Places) -> None:
+    """Keep why, for the row of the float files: by the model, with the key of the job that failed."""
+    kept = read_int8_failures(output)
+    for model_id, result in failures.items():
+        kept[f"{places.output.name}/{model_id}"] = Int8Failure(result.key, one_line(result))
+    write_text(output / INT8_FAILURES, json.dumps(to_jsonable(kept, dict[str, Int8Failure]), indent=1) + "\n")
 
 
 def compare(places: Places, model_id: str, options: Options, scratch: Path) -> None:
@@ -130,44 +150,16 @@ def unfinished(file: ZooFile) -> Iterator[str]:
     """Models without a result of today's code, samples and options, or whose files wait to be compared."""
     places = file.places
     store = str(places.store.absolute())
+    failures = read_int8_failures(places.output.parent)
     places.output.mkdir(parents=True, exist_ok=True)
     with HashMemo(places.hashes) as hashes:
         for job in make_jobs(file.zoo, store=store, scratch=places.scratch.absolute(), hashes=hashes):
             last = last_result(places.jobs, job.id)
-            stands = last is not None and last.key == job.key and last.outcome is not Outcome.INFRASTRUCTURE
+            failed = failures.get(f"{places.output.name}/{job.id}")
+            keys = {last.key if last is not None else "", failed.key if failed is not None else ""}
+            stands = last is not None and job.key in keys and last.outcome is not Outcome.INFRASTRUCTURE
             if isinstance(job, Job) and (not stands or any((places.models / job.id).glob("*.onnx"))):
                 yield job.id
-
-
-def chunks(models: Sequence[PlannedModel]) -> Iterator[list[PlannedModel]]:
-    """Models in chunks of bounded number and weight; one that is too heavy for any is alone."""
-    chunk: list[PlannedModel] = []
-    for model in sorted(models, key=weight_bytes):
-        if chunk and (len(chunk) == CHUNK_MODELS or sum(map(weight_bytes, [*chunk, model])) > CHUNK_BYTES):
-            yield chunk
-            chunk = []
-        chunk.append(model)
-    if chunk:
-        yield chunk
-
-
-def weight_bytes(model: PlannedModel) -> int:
-    """What a library's architecture weighs in float32, from the index; a guess for any other source."""
-    source = model.task.source
-    if source.kind not in {SourceKind.TORCHVISION, SourceKind.TIMM}:
-        return UNKNOWN_BYTES
-    architecture = load_index(source.kind.value).named(source.location.partition(".")[0])[0]
-    return 4 * sum(math.prod(_sizes(dims)) for dims in architecture.shapes)
-
-
-def _sizes(dims: str) -> Iterator[int]:
-    for dim in dims.split(",") if dims else ():
-        match = _CLASS_DIM.fullmatch(dim)
-        yield 3 if dim == "i" else int(match[1]) * _CLASSES + int(match[2]) if match else int(dim)
-
-
-def _tier(model: PlannedModel) -> int:
-    return sum(weight_bytes(model) > limit for limit in TIERS_BYTES)
 
 
 def record_commit(output: Path) -> None:

@@ -83,6 +83,8 @@ class Row:
     """While other jobs may have run."""
     int8_loads: bool | None = None
     int8_db: float | None = None
+    int8_why: str = ""
+    """Why there is no int8 file."""
     seconds: float | None = None
     lowering_seconds: float | None = None
     """ONNX to SavedModel, written to disk."""

@@ -13,8 +13,8 @@ EVERY_SCOPE = ".*"
 
 
 LEFT_ALONE = frozenset({"DIV"})
-"""Ops that the library makes int8 and LiteRT then may not run. Its DIV stops at a divisor whose stored value is 0, which
-any number may be (the int8 files of ConvNeXt and EdgeNeXt were written and did not run)."""
+"""Ops that the library makes int8 and LiteRT then may not run. DIV stops at a divisor whose stored value is 0, which
+any number may be (int8 files of ConvNeXt and EdgeNeXt were written and did not run)."""
 
 
 def static_rules(model: Path) -> tuple[OpRule, ...]:

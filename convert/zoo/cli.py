@@ -57,6 +57,9 @@ def run_command(
     output: Annotated[Path | None, _OUTPUT] = None,
     filters: Annotated[list[str] | None, _FILTER] = None,
     shard: Annotated[str, _SHARD] = "",
+    targets: Annotated[
+        str, typer.Option("--targets", help="Make only these files of those that the manifest asks for: float32,int8.")
+    ] = "",
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="How many jobs run at once; one a core if left out.")
     ] = None,
@@ -78,10 +81,13 @@ def run_command(
 ) -> None:
     """Convert, quantize and verify every model of a zoo; what has not changed since an earlier run is reused."""
     from convert.zoo.machine import usable_cores
+    from convert.zoo.manifest import only_targets
     from convert.zoo.progress import ZooProgress
     from convert.zoo.run import ZooRun, run_zoo
 
     zoo = _zoo(manifest, filters, shard)
+    if targets:
+        zoo = only_targets(zoo, targets)
     slots = jobs or usable_cores()
     memory_bytes = _memory_bytes(memory)
     run = ZooRun(

@@ -2,6 +2,6 @@
 
 from convert.zoo.manifest.errors import ManifestInvalid
 from convert.zoo.manifest.load import load_zoo
-from convert.zoo.manifest.selection import select, shard
+from convert.zoo.manifest.selection import only_targets, select, shard
 
-__all__ = ["ManifestInvalid", "load_zoo", "select", "shard"]
+__all__ = ["ManifestInvalid", "load_zoo", "only_targets", "select", "shard"]

@@ -6,8 +6,9 @@ import dataclasses
 import difflib
 import fnmatch
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+from convert.zoo.job import Budgets, Target
 from convert.zoo.plan import PlannedModel, Zoo
 from verify.errors import InputError
 
@@ -38,6 +39,29 @@ def select(zoo: Zoo, filters: Sequence[str]) -> Zoo:
     if not chosen:
         raise InputError(f"no model meets all of {', '.join(filters)}", fix="each alone is met: ask for fewer at once")
     return dataclasses.replace(zoo, models=chosen)
+
+
+def only_targets(zoo: Zoo, text: str) -> Zoo:
+    """The zoo with fewer files to make: ``float32,int8``. A model that makes none of them makes all of its own.
+
+    Raises ``InputError`` for a name that is no target.
+    """
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    if unknown := names.difference(Target):
+        raise InputError(f"--targets {min(unknown)!r} is no file to make", fix=f"use some of {', '.join(Target)}")
+    return dataclasses.replace(zoo, models=tuple(_making(model, names) for model in zoo.models))
+
+
+def _making(model: PlannedModel, names: Collection[str]) -> PlannedModel:
+    targets = tuple(target for target in model.task.targets if target in names) or model.task.targets
+    budgets = Budgets(
+        {target: most for target, most in model.task.budgets.max_size_bytes.items() if target in targets},
+        {target: least for target, least in model.task.budgets.min_top1_agreement.items() if target in targets},
+    )
+    expect = tuple(each for each in model.expect if each.target is None or each.target in targets)
+    return dataclasses.replace(
+        model, task=dataclasses.replace(model.task, targets=targets, budgets=budgets), expect=expect
+    )
 
 
 def shard(zoo: Zoo, text: str) -> Zoo:

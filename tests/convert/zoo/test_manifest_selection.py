@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from convert.zoo.job import ModelTask, Source, SourceKind
-from convert.zoo.manifest import select, shard
+from convert.zoo.job import Budgets, ModelTask, Source, SourceKind, Target
+from convert.zoo.manifest import only_targets, select, shard
 from convert.zoo.plan import PlannedModel, Zoo
 from verify.errors import InputError
 
@@ -85,3 +86,18 @@ def test_the_order_of_a_manifest_does_not_move_models_between_shards() -> None:
 def test_a_shard_that_is_no_part_of_a_whole_is_refused(text: str) -> None:
     with pytest.raises(InputError, match=r"is no part of a whole"):
         shard(ZOO, text)
+
+
+def test_fewer_files_leave_the_budgets_of_those_that_are_made() -> None:
+    task = replace(ZOO.models[0].task, budgets=Budgets({Target.INT8: 1, Target.FLOAT32: 2}))
+    zoo = replace(ZOO, models=(replace(ZOO.models[0], task=task),))
+    (model,) = only_targets(zoo, "float32, onnx").models
+    assert model.task.targets == (Target.ONNX, Target.FLOAT32)
+    assert model.task.budgets.max_size_bytes == {Target.FLOAT32: 2}
+    (untouched,) = only_targets(replace(zoo, models=(model,)), "int8").models
+    assert untouched == model
+
+
+def test_a_name_that_is_no_file_to_make_is_refused() -> None:
+    with pytest.raises(InputError, match="--targets 'int4' is no file to make"):
+        only_targets(ZOO, "float32,int4")
