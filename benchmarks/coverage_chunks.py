@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 
 from convert.zoo.job import SourceKind
@@ -16,6 +17,7 @@ TIERS_BYTES = (50 << 20, 160 << 20, 500 << 20)
 """All small models of all zoos go first, then the larger ones: a run that is cut short has the most rows."""
 UNKNOWN_BYTES = 50 << 20
 _CLASSES = 1000
+_CLASS_DIM = re.compile(r"c(\d+)\+(-?\d+)")
 TIERS = len(TIERS_BYTES) + 1
 
 

@@ -38,7 +38,6 @@ from verify.jsonio import to_jsonable
 
 ROOT = Path(__file__).parent.parent
 _AT_INT8 = "stage: int8"
-_CLASS_DIM = re.compile(r"c(\d+)\+(-?\d+)")
 
 
 @dataclass(frozen=True)
