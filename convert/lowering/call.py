@@ -62,6 +62,11 @@ class Call:
         value = self.inputs[index] if self.has(index) else None
         return np.asarray(value.data) if value is not None and value.is_constant else None
 
+    def is_constant(self, index: int, number: float) -> bool:
+        """Whether every entry of the input is known to be that number."""
+        array = self.constant(index)
+        return array is not None and bool((array == number).all())
+
     def require_constant(self, index: int, what: str) -> Array:
         """The input's numbers, which have to be known now."""
         array = self.constant(index)

@@ -11,7 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from convert.lowering.source import describe
-from convert.rewrites.graph import constant, input_of, new_constant, nodes, sizes
+from convert.rewrites.graph import constant, input_of, integer, new_constant, nodes, sizes
 from convert.rewrites.note import RewriteNote
 
 NAME = "static_reshape"
@@ -23,6 +23,7 @@ def rewrite(model: ir.Model) -> tuple[RewriteNote, ...]:
     for node in nodes(model, "Reshape"):
         if constant(input_of(node, 1)) is not None:
             continue
+        _take_up_named_shape(node)
         shape = sizes(node.outputs[0])
         reason = _obstacle(shape)
         if reason is None and shape is not None:
@@ -32,6 +33,17 @@ def rewrite(model: ir.Model) -> tuple[RewriteNote, ...]:
         else:
             notes.append(RewriteNote(NAME, describe(node), False, reason or ""))
     return tuple(notes)
+
+
+def _take_up_named_shape(node: ir.Node) -> None:
+    """What is reshaped to the shape of another value has that value's sizes, which shape inference does not see."""
+    target = node.inputs[1]
+    source = target.producer() if target is not None else None
+    if source is None or source.op_type != "Shape" or integer(source, "start", 0) or "end" in source.attributes:
+        return
+    named = source.inputs[0]
+    if named is not None and named.shape is not None:
+        node.outputs[0].shape = named.shape
 
 
 def _obstacle(shape: tuple[int | None, ...] | None) -> str | None:

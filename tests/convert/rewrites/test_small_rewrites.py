@@ -76,3 +76,12 @@ def test_the_oracle_notices_a_change():
     net.after.graph.node[0].op_type = "Abs"
     assert net.difference() > 0.1
     assert np.isfinite(net.difference())
+
+
+def test_a_reshape_to_the_shape_of_another_value_has_its_sizes():
+    net = Rewritten(
+        """net (float[N, 6, 20] x, float[N, 6, 4, 5] like) => (float[M, A, B, C] y, float[N, 6, 4, 5] z) {
+        z = Neg(like) s = Shape(like) y = Reshape(x, s) }"""
+    )
+    assert net.ops == {"Reshape": 1, "Neg": 1}
+    assert net.difference() == 0
