@@ -74,7 +74,7 @@ def gather_nd(call: Call) -> Value:
 def top_k(call: Call) -> tuple[Value, Value]:
     """The largest (or smallest) entries along an axis, sorted, and their indices."""
     axis = call.integer("axis", -1)
-    k = int(call.require_constant(1, "k").item()) if call.has(1) else call.integer("k", 1)
+    k = _how_many(call)
     rank = call.value(0).rank
     last = (*(a for a in range(rank) if a != axis % rank), axis % rank)
     layout = Layout(last)
@@ -87,11 +87,19 @@ def top_k(call: Call) -> tuple[Value, Value]:
     )
 
 
+def _how_many(call: Call) -> Tensor | int:
+    """``k``: an attribute before operator set 10, then an input, which may be computed."""
+    if not call.has(1):
+        return call.integer("k", 1)
+    known = call.constant(1)
+    return int(known.item()) if known is not None else tf.cast(tf.reshape(call.tensor(1), []), tf.int32)
+
+
 @lowers("Trilu")
 def trilu(call: Call) -> Value:
     """The upper or lower triangle of each matrix; zeros elsewhere."""
     x = call.tensor(0)
-    k = int(call.require_constant(1, "k").item()) if call.has(1) else 0
+    k = tf.cast(tf.reshape(call.tensor(1), []), tf.int32) if call.has(1) else 0
     rows, columns = (tf.range(tf.shape(x)[axis]) for axis in (-2, -1))
     difference = columns[None, :] - rows[:, None]
     keep = difference >= k if call.integer("upper", 1) else difference <= k

@@ -6,7 +6,7 @@ float64 keeps TensorFlow's own kernels: TFLite has none for it, and these forms 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import onnx_ir as ir
 import tensorflow as tf
@@ -18,14 +18,18 @@ from convert.lowering.registry import lowers
 _LOG_2 = math.log(2.0)
 _BEYOND_SQUARES = 2.0**30
 """Above it, ``x² + 1`` is ``x²`` in float32, and the square root of that is ``x``."""
-_ERF_NUMERATOR = (
-    -2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05, -7.34990630326855e-04,
-    -2.95459980854025e-03, -1.60960333262415e-02,
+_SERIES_ENDS = 0.2
+"""Up to here six terms of the series of atanh are exact in float32."""
+_ERF_NEAR = (
+    7.853861353153693e-5, -8.010193625184903e-4, 5.188327685732524e-3, -2.685381193529856e-2, 1.128358514861418e-1,
+    -3.761262582423300e-1, 1.128379165726710,
 )  # fmt: skip
-_ERF_DENOMINATOR = (
-    -1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03, -1.42647390514189e-02,
+"""Coefficients of ``erf(x) / x`` in x² on [-1, 1], highest power first (S. Moshier, Cephes, ``ndtrf.c``)."""
+_ERFC_FAR = (
+    0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196, 1.00002368,
+    -1.26551223,
 )  # fmt: skip
-"""Coefficients of Eigen's float32 ``erf`` (``MathFunctionsImpl.h``), highest power first."""
+"""Of ``log(erfc(x) / t) + x²`` in ``t = 1 / (1 + x / 2)``: 1.2e-7 of erfc (Press et al., Numerical Recipes, ``erfcc``)."""
 
 
 def _register(op: str, function: Callable[[Tensor], Tensor], double: Callable[[Tensor], Tensor]) -> None:
@@ -37,10 +41,22 @@ def _register(op: str, function: Callable[[Tensor], Tensor], double: Callable[[T
     lowers(op)(unary)
 
 
+def _polynomial(coefficients: Sequence[float], x: Tensor) -> Tensor:
+    """By Horner's rule, highest power first."""
+    y = x * coefficients[0] + coefficients[1]
+    for coefficient in coefficients[2:]:
+        y = y * x + coefficient
+    return y
+
+
+def _atanh_series(x: Tensor) -> Tensor:
+    return x * _polynomial([1 / 11, 1 / 9, 1 / 7, 1 / 5, 1 / 3, 1.0], x * x)
+
+
 def _log1p(x: Tensor) -> Tensor:
-    """``log(1 + x)``; what the sum rounds off is put back (W. Kahan's correction)."""
-    rounded = 1.0 + x
-    return tf.math.log(rounded) + (x - (rounded - 1.0)) / rounded
+    """``log(1 + x)``; near 0 by ``2 atanh(x / (2 + x))``, which does not lose what the sum rounds off."""
+    s = x / (2.0 + x)
+    return tf.where(tf.abs(s) < _SERIES_ENDS, 2.0 * _atanh_series(s), tf.math.log(1.0 + x))
 
 
 def _asin(x: Tensor) -> Tensor:
@@ -52,13 +68,13 @@ def _acos(x: Tensor) -> Tensor:
 
 
 def _sinh(x: Tensor) -> Tensor:
-    """Below 1 by ``e^-|x| - 1``, which ELU computes without cancellation."""
+    """Below 1 by its series."""
+    square = tf.minimum(x * x, 1.0)
+    near = x * _polynomial([1 / 39916800, 1 / 362880, 1 / 5040, 1 / 120, 1 / 6, 1.0], square)
     size = tf.abs(x)
-    less = tf.nn.elu(-size)
-    small = -0.5 * less * (2.0 + less) / (1.0 + less)
     half = tf.exp(0.5 * size)
-    large = (0.5 * half) * half - 0.5 * tf.exp(-size)
-    return tf.sign(x) * tf.where(size < 1.0, small, large)
+    far = (0.5 * half) * half - 0.5 * tf.exp(-size)
+    return tf.where(size < 1.0, near, tf.sign(x) * far)
 
 
 def _cosh(x: Tensor) -> Tensor:
@@ -82,21 +98,16 @@ def _acosh(x: Tensor) -> Tensor:
 
 
 def _atanh(x: Tensor) -> Tensor:
-    return 0.5 * _log1p(2.0 * x / (1.0 - x))
-
-
-def _polynomial(coefficients: tuple[float, ...], x: Tensor) -> Tensor:
-    y = x * 0.0 + coefficients[0]
-    for coefficient in coefficients[1:]:
-        y = y * x + coefficient
-    return y
+    return tf.where(tf.abs(x) < _SERIES_ENDS, _atanh_series(x), 0.5 * tf.math.log((1.0 + x) / (1.0 - x)))
 
 
 def _erf(x: Tensor) -> Tensor:
-    """A quotient of polynomials on [-4, 4]; beyond, erf is ±1 in float32."""
-    inside = tf.clip_by_value(x, -4.0, 4.0)
-    square = inside * inside
-    return inside * _polynomial(_ERF_NUMERATOR, square) / _polynomial(_ERF_DENOMINATOR, square)
+    """Below 1 by a polynomial, above as what erfc, which is small there, leaves of 1."""
+    size = tf.minimum(tf.abs(x), 10.0)
+    near = x * _polynomial(_ERF_NEAR, tf.minimum(size * size, 1.0))
+    t = 1.0 / (1.0 + 0.5 * size)
+    rest = t * tf.exp(_polynomial(_ERFC_FAR, t) - size * size)
+    return tf.where(size < 1.0, near, tf.sign(x) * (1.0 - rest))
 
 
 _register("Tan", lambda x: tf.sin(x) / tf.cos(x), tf.tan)
