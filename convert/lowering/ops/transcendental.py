@@ -29,7 +29,7 @@ _ERFC_FAR = (
     0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196, 1.00002368,
     -1.26551223,
 )  # fmt: skip
-"""Of ``log(erfc(x) / t) + x²`` in ``t = 1 / (1 + x / 2)``: 1.2e-7 of erfc (Press et al., Numerical Recipes, ``erfcc``)."""
+"""Of ``log(erfc(x) / t) + x²`` in ``t = 1 / (1 + x / 2)``: 1.2e-7 of erfc (Press et al., Numerical Recipes)."""
 
 
 def _register(op: str, function: Callable[[Tensor], Tensor], double: Callable[[Tensor], Tensor]) -> None:
