@@ -10,6 +10,8 @@ from torch.export import ExportedProgram
 from convert.export import newer, older
 from convert.export.attempt import AttemptFailed
 from convert.export.eager import require_inputs_fit
+from convert.export.known_errors.failures import explain_failure
+from convert.export.known_errors.layers import explain_unregistered
 from convert.export.plan import EXPORTERS, ExportOutcome, ExportPlan
 from verify.errors import ExportFailed, InputError
 from verify.model import ModelDescription
@@ -36,11 +38,17 @@ def export_module(
     module.eval()
     if isinstance(module, torch.jit.ScriptModule):
         return _torchscript(module, plan, exporter)
+    unregistered = explain_unregistered(module, plan.inputs)
+    if unregistered is not None:
+        raise unregistered.error()
     if exporter == OLDER:
         return _only(OLDER, module, plan)
     try:
         written = newer.write_onnx(module, plan)
     except AttemptFailed as failure:
+        known = None if failure.data_dependent else explain_failure(failure, module, plan.inputs)
+        if known is not None:
+            raise known.error() from failure
         if exporter == NEWER:
             raise _export_failed(((NEWER, failure),)) from failure
         return _fall_back(module, plan, failure)

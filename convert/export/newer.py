@@ -14,6 +14,8 @@ from convert.export import onnx_file
 from convert.export.attempt import AttemptFailed, first_line
 from convert.export.check import check_graph, fixed_outputs
 from convert.export.examples import example_inputs
+from convert.export.flat_outputs import flat_outputs, is_unknown_container
+from convert.export.known_errors.programs import explain_program
 from convert.export.plan import ExportPlan, Written
 from convert.export.settle import RecordedProgram, SettledProgram, recorded
 from convert.export.shortcuts import shortcuts
@@ -40,6 +42,9 @@ def _translated(module: torch.nn.Module | ExportedProgram, plan: ExportPlan) -> 
     if isinstance(module, ExportedProgram):
         return translate(recorded(module, RecordedProgram), plan)
     program = recorded(capture(module, plan.inputs), SettledProgram)
+    known = explain_program(program)
+    if known is not None:
+        raise known.error()
     try:
         return translate(program, plan)
     except AttemptFailed as failure:
@@ -110,8 +115,17 @@ def _user_inputs(program: ExportedProgram) -> tuple[str, ...]:
 
 
 def _export(module: torch.nn.Module, arguments: tuple[torch.Tensor, ...], dims: Any) -> ExportedProgram:
-    with torch.no_grad():
-        return torch.export.export(module, arguments, dynamic_shapes=dims, strict=False)
+    def export() -> ExportedProgram:
+        with torch.no_grad():
+            return torch.export.export(module, arguments, dynamic_shapes=dims, strict=False)
+
+    try:
+        return export()
+    except RuntimeError as error:
+        if not is_unknown_container(error):
+            raise
+    with flat_outputs(module):
+        return export()
 
 
 def _refined(error: Exception, dims: Any) -> Any | None:

@@ -44,10 +44,18 @@ def of_exception(error: BaseException) -> str | None:
     """The innermost line outside torch and this project on the way to an error or its causes."""
     seen: BaseException | None = error
     while seen is not None:
-        for frame in reversed(traceback.extract_tb(seen.__traceback__)):
-            if _is_model_code(frame.filename):
-                return f"{portable(frame.filename)}:{frame.lineno}, in {frame.name}: {(frame.line or '').strip()}"
+        line = of_frames(traceback.extract_tb(seen.__traceback__))
+        if line is not None:
+            return line
         seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def of_frames(frames: traceback.StackSummary) -> str | None:
+    """The innermost of these frames that is outside torch and this project."""
+    for frame in reversed(frames):
+        if _is_model_code(frame.filename):
+            return f"{portable(frame.filename)}:{frame.lineno}, in {frame.name}: {(frame.line or '').strip()}"
     return None
 
 

@@ -23,7 +23,7 @@ def spell_out(node: Node) -> bool:
 
 def batch_norm(node: Node) -> bool:
     """Inference batch norm with all its tensors: ``(x - mean) / sqrt(var + eps) * weight + bias``, fixed statistics."""
-    arguments = _arguments(node)
+    arguments = arguments_by_name(node)
     tensors = [arguments[name] for name in ("input", "weight", "bias", "running_mean", "running_var")]
     if arguments["training"] or not all(isinstance(tensor, Node) for tensor in tensors):
         return False
@@ -61,7 +61,7 @@ def adaptive_avg_pool2d(node: Node) -> bool:
 def dropout(node: Node) -> bool:
     """In inference dropout gives back its input."""
     given = node.args[0]
-    if _arguments(node)["train"] or not isinstance(given, Node):
+    if arguments_by_name(node)["train"] or not isinstance(given, Node):
         return False
     _replace(node, given)
     return True
@@ -74,7 +74,7 @@ def translated_as_it_is(_node: Node) -> bool:
 
 def even_chunks(node: Node) -> bool:
     """``chunk`` into equal parts, as ONNX's Split makes them; torch may give fewer parts than asked for otherwise."""
-    arguments = _arguments(node)
+    arguments = arguments_by_name(node)
     size = arguments["self"].meta["val"].shape[arguments["dim"]]
     return isinstance(size, int) and size % arguments["chunks"] == 0 and arguments["chunks"] > 1
 
@@ -98,7 +98,7 @@ def swapaxes(node: Node) -> bool:
 
 def attention_over_three_axes(node: Node) -> bool:
     """``(batch, tokens, channels)`` attention as one head of four axes, the only form that the exporter translates."""
-    arguments = _arguments(node)
+    arguments = arguments_by_name(node)
     tensors = [arguments[name] for name in ("query", "key", "value")]
     if any(tensor.meta["val"].dim() != 3 for tensor in tensors) or arguments["attn_mask"] is not None:
         return False
@@ -115,7 +115,7 @@ def attention_over_three_axes(node: Node) -> bool:
     return True
 
 
-def _arguments(node: Node) -> dict[str, Any]:
+def arguments_by_name(node: Node) -> dict[str, Any]:
     """A node's arguments by name, defaults filled in."""
     schema = node.target._schema.arguments  # type: ignore[union-attr]
     given = {argument.name: value for argument, value in zip(schema, node.args, strict=False)}

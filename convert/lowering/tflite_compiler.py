@@ -8,12 +8,14 @@ equal buffers and to add metadata: for AlexNet, 6.1 s and 1.7 GB against 3.2 s a
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from verify.errors import LoweringFailed, ToolError, UnsupportedOp
 
 SIGNATURE = "serving_default"
+_FLOAT64 = re.compile(r"[x<]f64>")
 
 
 def compile_saved_model(saved_model: Path, out: Path) -> None:
@@ -40,6 +42,11 @@ def compile_saved_model(saved_model: Path, out: Path) -> None:
 
 def _typed(error: Any) -> ToolError:
     rejected = sorted({_op_and_place(problem) for problem in error.errors if _needs_delegate(problem)})
+    if rejected and _FLOAT64.search(str(error)):
+        return UnsupportedOp(
+            f"not a TFLite builtin: {', '.join(rejected)} in float64; TFLite computes in float32",
+            fix="leave .double() and float64 constants (NumPy's own type) out of the model",
+        )
     if rejected:
         return UnsupportedOp(
             f"not a TFLite builtin: {', '.join(rejected)}; expected a SavedModel whose every op is one",

@@ -88,8 +88,9 @@ def test_newer_exporter_alone_does_not_fall_back(tmp_path):
 def test_batch_fixed_by_the_models_code_fails_instead_of_being_written(tmp_path):
     with pytest.raises(ExportFailed) as caught:
         export(FixedBatchNet().eval(), tmp_path / "net.onnx", inputs=POINTS)
-    assert "your code specialized it to be a constant (2)" in str(caught.value)
-    assert "runs only at the batch it was traced with" in str(caught.value)
+    assert "the code fixes the batch to 2" in str(caught.value)
+    assert f"test_export_failures.py:{line_of(__file__, 'features.reshape(2, 2, 4)')}, in forward" in str(caught.value)
+    assert "x.flatten(1)" in caught.value.fix
 
 
 def test_torchscript_archive_goes_through_the_older_exporter_and_says_so(tmp_path):

@@ -10,6 +10,7 @@ from verify.samples import ImagePreprocessing, InputSpec
 from verify.signature import BATCH, Dim
 
 _FLOAT_DTYPES = ("float32",)
+_OTHER_FLOATS = ("float64", "double", "float16", "half", "bfloat16")
 _INTEGER_DTYPES = ("int64", "int32", "int16", "int8", "uint8")
 _DTYPES = (*_FLOAT_DTYPES, *_INTEGER_DTYPES, "bool")
 _RANGE = re.compile(r"(-?[\d.]+(?:e-?\d+)?)\.\.(-?[\d.]+(?:e-?\d+)?)")
@@ -62,7 +63,20 @@ def resolve_inputs(
         )
     if set(names) <= set(parameters):
         specs = tuple(sorted(specs, key=lambda spec: parameters.index(spec.name)))
+        _require_no_gap(tuple(spec.name for spec in specs), parameters)
     return tuple(_like_default(spec, defaults) for spec in specs)
+
+
+def _require_no_gap(names: tuple[str, ...], parameters: tuple[str, ...]) -> None:
+    """Inputs are passed in order: one that is left out moves all that follow it to the place before."""
+    missing = [name for name in parameters[: len(names)] if name not in names]
+    if missing:
+        raise InputSpecInvalid(
+            f"forward takes {', '.join(parameters)} in this order; {', '.join(names)} are given, and "
+            f"{', '.join(missing)} before the last of them is not",
+            fix=f"give --input {missing[0]}=... as well; or put a subclass beside the net whose forward takes "
+            f"{', '.join(names)} and passes them on by name, and give it as --arch",
+        )
 
 
 def _like_default(spec: InputSpec, defaults: tuple[InputSpec, ...]) -> InputSpec:
@@ -113,6 +127,11 @@ def _dims(text: str, dims: str) -> tuple[Dim, ...]:
 
 
 def _dtype(text: str, dtype: str) -> str:
+    if dtype in _OTHER_FLOATS:
+        raise InputSpecInvalid(
+            f"--input {text}: {dtype}, but models are converted in float32, whatever their checkpoint was saved in",
+            fix=f"give it as float32: {text.replace(f':{dtype}', ':float32', 1)}; cast in front of the model",
+        )
     if dtype and dtype not in _DTYPES:
         raise _invalid(text, f"{dtype} is none of {', '.join(_DTYPES)}")
     return dtype or "float32"

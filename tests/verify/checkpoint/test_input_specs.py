@@ -63,6 +63,20 @@ def test_wrong_number_of_inputs_says_what_forward_takes() -> None:
         resolve_inputs(("a=N,2",), ("a", "b"), 2, ())
 
 
+def test_an_optional_input_in_between_has_to_be_given() -> None:
+    assert len(resolve_inputs(("ids=N,4", "mask=N,4"), ("ids", "mask", "types"), 1, ())) == 2
+    with pytest.raises(InputSpecInvalid, match=r"ids, types are given, and mask before the last") as raised:
+        resolve_inputs(("ids=N,4", "types=N,4"), ("ids", "mask", "types"), 1, ())
+    assert "--input mask=" in raised.value.fix
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_another_float_type_is_given_as_float32(dtype: str) -> None:
+    with pytest.raises(InputSpecInvalid, match=f"{dtype}, but models are converted in float32") as raised:
+        parse_input(f"x=N,8:{dtype}:0..1")
+    assert "x=N,8:float32:0..1" in raised.value.fix
+
+
 def test_missing_shape_says_how_to_give_it() -> None:
     with pytest.raises(InputSpecInvalid) as raised:
         resolve_inputs((), ("x",), 1, ())
