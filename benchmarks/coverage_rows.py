@@ -24,6 +24,7 @@ from verify.report.json import read_json
 from verify.report.types import ArtifactReport, EdgeKind, EdgeReport, Report, Verdict
 
 BATCH_SIZES = {1, 2, 5}
+_HALF_LINE = 130
 FLOAT_FILES = ("onnx", "saved_model", "float32")
 LAYOUT_OPS = ("TRANSPOSE",)
 LEFT_EXPORTER, LEFT_LOWERING = "torch's newer exporter", "exact lowering"
@@ -210,7 +211,10 @@ def _why_not_exact(edges: Sequence[EdgeReport], result: JobResult) -> str:
 
 
 def one_line(result: JobResult) -> str:
-    """How a job ended and why; empty where all is well."""
+    """How a job ended and why; empty where all is well. The middle of a long message is left out."""
     if result.outcome is Outcome.OK:
         return ""
-    return f"{result.label}: {' '.join(result.what.split())}"
+    why = " ".join(result.what.split())
+    if len(why) > 2 * _HALF_LINE:
+        why = f"{why[:_HALF_LINE]} … {why[-_HALF_LINE:]}"
+    return f"{result.label}: {why}"
