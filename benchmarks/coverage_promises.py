@@ -11,6 +11,9 @@ MOST_RATIO = 1.03
 MOST_MEDIAN_RATIO = 0.9
 LEAST_MEDIAN_SPEEDUP = 3.0
 MOST_PEER_TIME = 1.5
+FULLY_CONNECTED, LEAST_SPEEDUP = ("alexnet", "vgg16"), 20.0
+"""Their weights are what onnx2tf is slow with."""
+MOST_WEIGHTS, MOST_MORE_BYTES = 3, 10**9
 
 Promise = tuple[str, str, bool | None]
 """What is promised, what was seen, and whether it holds; ``None`` where that is not known yet."""
@@ -34,7 +37,10 @@ def promises(rows: Sequence[Row]) -> list[Promise]:
     speedups = [times for row, _ in both if (times := lowering_speedup(row)) is not None]
     least = f"ONNX → model ≥ {LEAST_MEDIAN_SPEEDUP:g}× faster than onnx2tf, median"
     entries.append(_bounded(least, speedups, lambda seen: seen >= LEAST_MEDIAN_SPEEDUP))
-    return [*entries, *_peers(rows)]
+    for name in FULLY_CONNECTED:
+        times = [ratio for row, _ in both if row.id == name and (ratio := lowering_speedup(row)) is not None]
+        entries.append(_bounded(f"≥ {LEAST_SPEEDUP:g}× on {name}", times, lambda seen: seen >= LEAST_SPEEDUP))
+    return [*entries, _memory(rows), *_peers(rows)]
 
 
 def _latencies(both: Sequence[tuple[Row, Onnx2tf]]) -> list[Promise]:
@@ -48,6 +54,18 @@ def _latencies(both: Sequence[tuple[Row, Onnx2tf]]) -> list[Promise]:
     transposing = [its.ratio for _, its in both if its.transposes and its.ratio is not None]
     most = f"≤ {MOST_MEDIAN_RATIO}× in the median of those where it leaves transposes"
     return [each, _bounded(most, transposing, lambda seen: seen <= MOST_MEDIAN_RATIO)]
+
+
+def _memory(rows: Sequence[Row]) -> Promise:
+    """Of the worker that lowers: TensorFlow itself is in it."""
+    known = [
+        (row.id, row.lowering_peak_bytes, MOST_WEIGHTS * row.weight_bytes + MOST_MORE_BYTES)
+        for row in rows
+        if row.lowering_peak_bytes is not None and row.weight_bytes is not None
+    ]
+    heavy = [f"{name} {peak / 1e9:.1f} GB" for name, peak, most in known if peak > most]
+    what = f"peak memory of ONNX → SavedModel ≤ {MOST_WEIGHTS}× the weights + 1 GB, each"
+    return what, f"{len(known) - len(heavy)} of {len(known)}{_examples(heavy)}", not heavy if known else None
 
 
 def _peers(rows: Sequence[Row]) -> list[Promise]:
