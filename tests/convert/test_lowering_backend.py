@@ -14,11 +14,15 @@ PASSING = 0.95
 """Of the cases that TFLite can express."""
 
 EVERYDAY = (
-    "test_averagepool_2d", "test_batchnorm", "test_clip_d", "test_concat", "test_conv_", "test_convtranspose",
-    "test_depthtospace_", "test_expand", "test_gather_", "test_gelu", "test_gemm", "test_globalaverage",
-    "test_hardsigmoid", "test_hardswish", "test_instancenorm", "test_lrn", "test_matmul", "test_maxpool_2d", "test_pad",
-    "test_edge_pad", "test_reflect_pad", "test_prelu", "test_reduce_mean", "test_reshape_", "test_resize_upsample",
-    "test_slice", "test_softmax", "test_split_eq", "test_transpose", "test_unsqueeze_axis", "test_topk", "test_top_k",
+    "test_add_", "test_attention_4d_gqa", "test_averagepool_2d_p", "test_averagepool_2d_same", "test_batchnorm",
+    "test_clip_d", "test_concat_2d", "test_constant_pad", "test_conv_", "test_convtranspose_p", "test_convtranspose_o",
+    "test_deform_conv", "test_depthtospace_", "test_div_int", "test_edge_pad", "test_erf", "test_expand",
+    "test_gather_elements", "test_gather_0", "test_gelu", "test_gemm_a", "test_gemm_d", "test_globalaverage",
+    "test_hardsigmoid", "test_hardswish", "test_instancenorm", "test_layer_normalization_2d_axis1", "test_lrn",
+    "test_matmul", "test_maxpool_2d_p", "test_maxpool_with", "test_nonmaxsuppression_s", "test_prelu",
+    "test_qlinearmatmul_2D_u", "test_reduce_mean", "test_reflect_pad", "test_reshape_n", "test_resize_tf",
+    "test_resize_upsample_scales_l", "test_rms_normalization_2d_axis1", "test_roialign", "test_scatternd", "test_slice",
+    "test_softmax", "test_split_eq", "test_transpose", "test_unsqueeze_axis",
 )  # fmt: skip
 """Families whose cases run every time; the others run with the slow tests."""
 

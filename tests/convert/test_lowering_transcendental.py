@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-import transcendental_jobs
-from onnx import TensorProto, helper
+from both_roads import run_node
 
 from verify.worker import Worker
 
@@ -39,16 +37,6 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
         yield running
 
 
-def _both(worker: Worker, folder: Path, op: str, x: np.ndarray) -> list[np.ndarray]:
-    """The op on ``x`` in TensorFlow and in LiteRT."""
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [len(x)]) for name in "xy"]
-    graph = helper.make_graph([helper.make_node(op, ["x"], ["y"])], "graph", values[:1], values[1:])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), folder / "net.onnx")
-    np.save(folder / "x.npy", x)
-    worker.run(transcendental_jobs.run_both, folder=folder)
-    return [np.load(folder / f"{road}.npy") for road in ("tensorflow", "litert")]
-
-
 @pytest.mark.parametrize("op", sorted(FUNCTIONS))
 def test_formulas_are_right_to_a_few_units_in_the_last_place(worker: Worker, tmp_path: Path, op: str) -> None:
     function, points = FUNCTIONS[op]
@@ -56,7 +44,7 @@ def test_formulas_are_right_to_a_few_units_in_the_last_place(worker: Worker, tmp
     x = signed.astype(np.float32)
     expected = np.array([function(float(value)) for value in x])
 
-    for actual in _both(worker, tmp_path, op, x):
+    for actual in run_node(worker, tmp_path, op, {"x": x}, [len(x)]):
         error = np.abs(actual - expected)
         assert np.max(error[expected != 0] / np.abs(expected[expected != 0])) <= AS_THE_KERNELS_BELOW.get(op, 6) * ULP
         assert np.all(actual[expected == 0] == 0)
@@ -66,5 +54,5 @@ def test_erf_is_right_to_a_few_ten_millionths(worker: Worker, tmp_path: Path) ->
     x = np.linspace(-6, 6, 20001).astype(np.float32)
     expected = np.array([math.erf(float(value)) for value in x])
 
-    for actual in _both(worker, tmp_path, "Erf", x):
+    for actual in run_node(worker, tmp_path, "Erf", {"x": x}, [len(x)]):
         assert np.max(np.abs(actual - expected)) <= 2.5e-7

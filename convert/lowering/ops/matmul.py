@@ -88,10 +88,3 @@ def _matrix(call: Call, value: Value) -> tuple[Tensor, bool]:
     if value.is_tensor and value.layout == swapped:
         return value.data, True
     return call.trace.tensor(value, Layout.identity(rank)), False
-
-
-@lowers("Einsum")
-def einsum(call: Call) -> Value:
-    """As TensorFlow spells the same equation."""
-    equation = call.text("equation", "").replace(" ", "")
-    return call.result(tf.einsum(equation, *(call.tensor(index) for index in range(len(call.inputs)))))
