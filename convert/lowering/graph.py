@@ -112,11 +112,23 @@ def _evaluate(call: Call, lowering: Lowering) -> tuple[Value, ...]:
         sizes = fold_sizes(call)
         if sizes is not None:
             return (constant(sizes),)
-    operands, back = widened(call.node.op_type, call.inputs)
-    results = _results(Call(call.node, operands, call.trace, call.opset) if back else call, lowering)
-    if back:
-        results = tuple(narrowed(value, back, call.output_dtype(index)) for index, value in enumerate(results))
+    operands = widened(call.node.op_type, call.inputs)
+    if all(wide is given for wide, given in zip(operands, call.inputs, strict=True)):
+        results = _results(call, lowering)
+    else:
+        results = _narrowed(call, _results(Call(call.node, operands, call.trace, call.opset), lowering))
     return tuple(_settled(call, index, value) for index, value in enumerate(results))
+
+
+def _narrowed(call: Call, results: Sequence[Value]) -> tuple[Value, ...]:
+    """Results of operands that were widened, in the types that ONNX says they have."""
+    narrow = []
+    for index, (value, _) in enumerate(zip(results, call.node.outputs, strict=False)):
+        result = narrowed(value, call.output_dtype(index))
+        if result is None:
+            call.refuse("elements of a type that TFLite has no kernel for, in a model without the result's type")
+        narrow.append(result)
+    return tuple(narrow)
 
 
 def _results(call: Call, lowering: Lowering) -> tuple[Value, ...]:

@@ -36,9 +36,8 @@ def computed_as(op: str, dtype: tf.DType) -> tf.DType:
     return dtype
 
 
-def widened(op: str, values: Sequence[Value | None]) -> tuple[tuple[Value | None, ...], dict[tf.DType, tf.DType]]:
-    """The operands in the type that the op is computed in, and from which type to which its results go back."""
-    back: dict[tf.DType, tf.DType] = {}
+def widened(op: str, values: Sequence[Value | None]) -> tuple[Value | None, ...]:
+    """The operands in the type that the op is computed in."""
     operands: list[Value | None] = []
     for value in values:
         if value is None or value.is_shape_arithmetic:
@@ -49,18 +48,17 @@ def widened(op: str, values: Sequence[Value | None]) -> tuple[tuple[Value | None
         if wide == dtype:
             operands.append(value)
             continue
-        back[wide] = dtype
         operands.append(_cast(value, wide))
-    return tuple(operands), back
+    return tuple(operands)
 
 
-def narrowed(value: Value, back: dict[tf.DType, tf.DType], declared: tf.DType | None) -> Value:
-    """A result in the type that ONNX declares, or in that of the operands if it declares none."""
+def narrowed(value: Value, declared: tf.DType | None) -> Value | None:
+    """A result of widened operands in the type that ONNX declares; ``None`` if it declares none."""
     if value.is_shape_arithmetic:
         return value
-    dtype = tf.as_dtype(value.data.dtype)
-    target = back.get(dtype) if declared is None else declared
-    return value if target is None or dtype not in back or target == dtype else _cast(value, target)
+    if declared is None:
+        return None
+    return value if tf.as_dtype(value.data.dtype) == declared else _cast(value, declared)
 
 
 def _cast(value: Value, dtype: tf.DType) -> Value:
