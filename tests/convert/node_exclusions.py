@@ -33,7 +33,7 @@ def _named(pattern: str) -> Callable[[Case], bool]:
     return lambda case: expression.search(case.name) is not None
 
 
-_MOVED_DOUBLES = _named("cast|^test_identity|shape|^test_size|^test_optional")
+_MOVED_DOUBLES = _named("cast|^test_identity|shape|^test_size|^test_optional|^test_eyelike")
 
 EXCLUSIONS = (
     Exclusion("text: TFLite computes with numbers", _has_type("STRING")),
@@ -54,7 +54,8 @@ EXCLUSIONS = (
     Exclusion("decodes compressed images", _has_op("ImageDecoder")),
     Exclusion("training mode", _named("_training_mode|^test_training_dropout")),
     Exclusion(
-        "the expected output is written with four digits", _named("test_averagepool_2d_ceil_last_window_starts_on_pad")
+        "the expected output is written with four digits; onnxruntime is as far from it",
+        _named("test_averagepool_2d_ceil_last_window_starts_on_pad|test_roialign_aligned"),
     ),
     Exclusion(
         "the expected output wraps where ONNX's definition, and onnxruntime, saturate", _named("qlinearmatmul_.D_int8_")

@@ -12,7 +12,7 @@ from node_cases import DATA, Array, difference, tensors
 
 from verify.signature import Signature
 
-BINDINGS = ("none", "integers", "all but the first", "all")
+BINDINGS = ("none", "integers", "all but the first")
 """Which inputs become constants, tried in this order: TFLite wants axes, shapes and the like to be known."""
 
 
@@ -43,11 +43,9 @@ class Compiled:
 
 
 def bound_inputs(model: ir.Model, given: Sequence[Array], binding: str) -> tuple[int, ...]:
-    """Positions of the inputs that the binding makes constants."""
+    """Positions of the inputs that the binding makes constants; the first stays an input, or nothing would run."""
     if binding == "none":
         return ()
-    if binding == "all":
-        return tuple(range(len(given)))
     every = range(1, len(given))
     return tuple(i for i in every if binding != "integers" or given[i].dtype.kind in "iub")
 

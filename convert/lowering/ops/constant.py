@@ -59,3 +59,15 @@ def eye_like(call: Call) -> Value:
         call.refuse("a dynamic size")
     dtype = call.dtype("dtype").as_numpy_dtype
     return constant(np.eye(rows, columns, call.integer("k", 0), dtype=dtype))
+
+
+@lowers("OptionalHasElement")
+def optional_has_element(call: Call) -> Value:
+    """Whether there is a value; of a tensor that is known now."""
+    return constant(np.asarray(call.has(0)))
+
+
+@lowers("OptionalGetElement")
+def optional_get_element(call: Call) -> Value:
+    """The value; a tensor is one already."""
+    return call.value(0)
