@@ -29,7 +29,7 @@ from verify.samples.load import load
 from verify.worker import Limits, Worker
 
 BATCHES = (1, 2, 5)
-CONVERTING = Limits(timeout_s=300.0, memory_bytes=14 << 30, log_bytes=64 << 20)
+CONVERTING = Limits(timeout_s=600.0, memory_bytes=14 << 30, log_bytes=64 << 20)
 JUDGING = Limits(timeout_s=240.0, memory_bytes=8 << 30, log_bytes=16 << 20)
 _IMAGE_RANKS = (3, 4, 5)
 _LONGEST = 160

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from convert.zoo.job import SourceKind
 from convert.zoo.plan import Zoo
+from verify.errors import ToolError
 from verify.worker import Worker
 
 
@@ -20,13 +22,16 @@ def write_checkpoints(zoo: Zoo, log: Path) -> None:
             place, _, name = (task.export.arch or "").rpartition(":")
             target = zoo.folder / task.source.location
             target.parent.mkdir(parents=True, exist_ok=True)
-            worker.run(
-                make_checkpoint,
-                arch=f"{zoo.folder / place}:{name}",
-                arch_args=task.export.arch_args,
-                inputs=task.export.inputs,
-                target=target,
-            )
+            try:
+                worker.run(
+                    make_checkpoint,
+                    arch=f"{zoo.folder / place}:{name}",
+                    arch_args=task.export.arch_args,
+                    inputs=task.export.inputs,
+                    target=target,
+                )
+            except ToolError as error:  # its job will say that there is no checkpoint
+                print(f"{task.stem}: {error.what}", file=sys.stderr)
 
 
 def make_checkpoint(arch: str, arch_args: tuple[tuple[str, str], ...], inputs: tuple[str, ...], target: Path) -> Path:
