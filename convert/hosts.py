@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -61,6 +61,16 @@ class Hosts:
         worker = self._workers.pop(host, None)
         if worker is not None:
             worker.close()
+
+    def replace_dead(self) -> None:
+        """A worker that died, and answers every job with that, starts afresh if wanted again."""
+        for host in [host for host, worker in self._workers.items() if worker.dead]:
+            self.close(host)
+
+    def limit_seconds(self, seconds: float) -> None:
+        """From now on, workers that start give a job no longer than this, or than it was before."""
+        before = self._limits.timeout_s
+        self._limits = replace(self._limits, timeout_s=seconds if before is None else min(before, seconds))
 
     def __enter__(self) -> Self:
         return self

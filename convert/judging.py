@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from convert.feeding import PreparedSamples
 from convert.hosts import Hosts
+from convert.parity import FLOAT_ARTIFACTS
 from convert.pipeline import PipelineResult
 from convert.settings import RunSettings
 from convert.stages.base import Host
@@ -20,24 +21,39 @@ from verify.runners.inspect import OpSummary, summarise_ops
 from verify.runners.record import RunRecord
 from verify.tolerance import Budget, FloatBudget, OutputFloor, measure_floors, quantized_budget, rounding_floors
 
-FLOAT_ARTIFACTS = frozenset({"onnx", "saved_model", "float32"})
 INTEGER_ARTIFACTS = frozenset({"dynamic_int8", "int8"})
 """Where an op that computes in float is worth a word; float16 files store half precision and compute in float."""
 
 
 @dataclass(frozen=True)
 class Judging:
-    """Judges what lies in ``outputs``, one folder an artifact, on the samples that made it."""
+    """Judges what lies in ``outputs(name)`` for each artifact, on the samples that made it."""
 
     start: Start
     samples: PreparedSamples
     settings: RunSettings
-    outputs: Path
+    outputs: Callable[[str], Path]
 
-    def edges(self, result: PipelineResult) -> tuple[EdgeReport, ...]:
-        """Every artifact against the one it was made from, and against the model the run started from."""
+    def edges(self, result: PipelineResult, known: Sequence[EdgeReport] = ()) -> tuple[EdgeReport, ...]:
+        """Every artifact against the one it was made from, and against the model the run started from.
+
+        Those that are ``known`` are not compared again.
+        """
+        judged = {(edge.expected, edge.actual): edge for edge in known}
+        pairs = self._pairs(result)
+        missing = [pair for pair in pairs if pair not in judged]
+        judged |= dict(zip(missing, self._judged(missing, result), strict=True))
+        return tuple(judged[pair] for pair in pairs)
+
+    def float_edges(self, result: PipelineResult) -> tuple[EdgeReport, ...]:
+        """The edges that lead to the float files made so far."""
+        return self._judged([pair for pair in self._pairs(result) if pair[1] in FLOAT_ARTIFACTS], result)
+
+    def _pairs(self, result: PipelineResult) -> list[tuple[str, str]]:
         pairs = [(parent, name) for name, parent in result.parents.items()]
-        pairs += [(self.start.name, name) for name in result.parents if (self.start.name, name) not in pairs]
+        return pairs + [(self.start.name, name) for name in result.parents if (self.start.name, name) not in pairs]
+
+    def _judged(self, pairs: Sequence[tuple[str, str]], result: PipelineResult) -> tuple[EdgeReport, ...]:
         float_budget = FloatBudget(self._floors())
         classes = self._class_count(result)
         return tuple(self._edge(expected, actual, float_budget, classes) for expected, actual in pairs)
@@ -51,8 +67,8 @@ class Judging:
         return columns if not more and isinstance(columns, int) and columns > 1 else None
 
     def _floors(self) -> tuple[OutputFloor, ...]:
-        reference = self.outputs / self.start.name
-        float64 = self.outputs / f"{self.start.name}_float64"
+        reference = self.outputs(self.start.name)
+        float64 = self.outputs(f"{self.start.name}_float64")
         return measure_floors(reference, float64) if float64.is_dir() else rounding_floors(reference)
 
     def _edge(self, expected: str, actual: str, float_budget: FloatBudget, classes: int | None) -> EdgeReport:
@@ -62,8 +78,8 @@ class Judging:
         return compare_edge(
             expected_name=expected,
             actual_name=actual,
-            expected=self.outputs / expected,
-            actual=self.outputs / actual,
+            expected=self.outputs(expected),
+            actual=self.outputs(actual),
             budget=budget,
             sample_count=self.samples.sample_count,
             class_count=classes,

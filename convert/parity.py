@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from convert.hosts import Hosts
@@ -19,7 +19,7 @@ from verify.artifact import Artifact, Format
 from verify.errors import ToolError, WorkerDied
 from verify.model import ModelSource
 from verify.report.types import Refusal, StageReport
-from verify.runners import run_artifact
+from verify.runners import measure_artifact, run_artifact
 from verify.runners.record import RunRecord
 from verify.runners.torch_runner import run_reference
 from verify.worker import JobOutcome
@@ -30,10 +30,19 @@ _HOST_OF = {
     Format.TFLITE: Host.RUNTIME,
 }
 
+FLOAT_ARTIFACTS = frozenset({"onnx", "saved_model", "float32"})
+
+
+def _waits(name: str, artifact: Artifact, following: Stage) -> bool:
+    """Whether an artifact's run leaves its worker to the stage that follows."""
+    if _HOST_OF[artifact.format] is not following.host:
+        return False
+    return name not in FLOAT_ARTIFACTS or following.artifact_name in FLOAT_ARTIFACTS
+
 
 @dataclass
 class ArtifactRuns:
-    """Feeds the judging samples to every artifact; outputs of an artifact lie in ``outputs/<its name>``.
+    """Feeds the judging samples to every artifact; :meth:`folder` has the outputs of each.
 
     ``batches`` waits for the samples and returns their folder.
     """
@@ -42,34 +51,69 @@ class ArtifactRuns:
     batches: Callable[[], Path]
     outputs: Path
     _waiting: list[tuple[str, Artifact]] = field(default_factory=list)
+    _artifacts: dict[str, Artifact] = field(default_factory=dict)
     _running: dict[str, Future[JobOutcome[RunRecord]]] = field(default_factory=dict)
+    """By the artifact's content: what several rungs of the ladder have in common runs once."""
 
     def started(self, stage: Stage) -> None:
         """Nothing to do: inference follows a stage."""
 
     def finished(self, step: Step, artifact: Artifact, report: StageReport, remaining: Sequence[Stage]) -> None:
-        """Queue what has become possible, leaving the next stage's worker to the next stage."""
+        """Queue what has become possible, leaving the next stage's worker to the next stage.
+
+        A float file does not wait for the quantized ones, which would be for nothing if it does not agree.
+        """
         del report
         self._waiting.append((step.stage.artifact_name, artifact))
-        busy = remaining[0].host if remaining else None
-        ready = [entry for entry in self._waiting if _HOST_OF[entry[1].format] is not busy]
+        following = remaining[0] if remaining else None
+        ready = [entry for entry in self._waiting if following is None or not _waits(*entry, following)]
         self._waiting = [entry for entry in self._waiting if entry not in ready]
         for name, waiting in ready:
             self.queue(name, waiting)
 
     def queue(self, name: str, artifact: Artifact) -> None:
         """Run an artifact when its worker is free."""
-        self._running[name] = self.hosts.worker(_HOST_OF[artifact.format]).submit(
-            run_artifact,
-            artifact=artifact,
-            batches=self.batches(),
-            outputs=self.outputs / name,
-            measure_latency=artifact.format is Format.TFLITE,
-        )
+        self._artifacts[name] = artifact
+        if artifact.sha256 not in self._running:
+            self._running[artifact.sha256] = self.hosts.worker(_HOST_OF[artifact.format]).submit(
+                run_artifact,
+                artifact=artifact,
+                batches=self.batches(),
+                outputs=self.folder(name),
+                measure_latency=artifact.format is Format.TFLITE and name not in FLOAT_ARTIFACTS,
+            )
+
+    def folder(self, name: str) -> Path:
+        """Where the outputs of the latest artifact of that name lie; PyTorch's are no artifact's."""
+        artifact = self._artifacts.get(name)
+        return self.outputs / (f"{name}-{artifact.sha256[:16]}" if artifact is not None else name)
 
     def wait(self) -> dict[str, RunRecord]:
-        """All records by artifact name, once everything has run; raises what a run raised."""
-        return {name: future.result().value for name, future in self._running.items()}
+        """All records by artifact name, once everything has run; raises what a run raised.
+
+        The float file's latency is measured last, when nothing else computes.
+        """
+        records = {name: self._running[artifact.sha256].result().value for name, artifact in self._artifacts.items()}
+        for name, artifact in self._artifacts.items():
+            if artifact.format is Format.TFLITE and records[name].latency_ms is None:
+                worker = self.hosts.worker(_HOST_OF[artifact.format])
+                latency = worker.run(measure_artifact, artifact=artifact, batches=self.batches()).value
+                records[name] = replace(records[name], latency_ms=latency)
+        return records
+
+    def wait_for_floats(self) -> None:
+        """Return once every float artifact that is queued has run; raises what a run raised."""
+        for name in FLOAT_ARTIFACTS & self._artifacts.keys():
+            self._running[self._artifacts[name].sha256].result()
+
+    def forget(self, but: str) -> None:
+        """What is queued, ``but`` for one name, is not wanted any more: its rung of the ladder was left."""
+        self._waiting.clear()
+        for name, artifact in list(self._artifacts.items()):
+            future = self._running[artifact.sha256]
+            if name != but and (not future.done() or future.exception() is not None):
+                future.cancel()
+                del self._running[artifact.sha256], self._artifacts[name]
 
 
 @dataclass
@@ -84,17 +128,19 @@ class TorchReference:
     batches: Callable[[], Path]
     floor_batches: Callable[[], Path]
     outputs: Path
+    _names: tuple[str, ...] = ()
     _running: dict[str, Future[JobOutcome[RunRecord]]] = field(default_factory=dict)
 
     def started(self, stage: Stage) -> None:
         """Nothing to do: the reference follows the export."""
 
     def finished(self, step: Step, artifact: Artifact, report: StageReport, remaining: Sequence[Stage]) -> None:
-        """After the export, whose output names it takes over."""
+        """After the export, whose output names it takes over; once, unless another exporter names them otherwise."""
         del report, remaining
-        if step.stage.host is not Host.TORCH:
-            return
         names = tuple(spec.name for spec in artifact.signature.outputs)
+        if step.stage.host is not Host.TORCH or names == self._names:
+            return
+        self._names = names
         for precision, batches, name in (
             ("float32", self.batches, "pytorch"),
             ("float64", self.floor_batches, "pytorch_float64"),

@@ -50,17 +50,19 @@ class PipelineResult:
 
 def run_steps(
     steps: Sequence[Step],
-    start: dict[str, Artifact],
+    result: PipelineResult,
     hosts: Hosts,
     workspace: Workspace,
     observers: Sequence[Observer],
-) -> PipelineResult:
+) -> None:
     """Run every step, reusing what an earlier run made from the same inputs, options and versions.
 
+    ``result`` holds the starting artifact and takes what is made, as far as it gets.
+
     Raises:
-        ToolError: as the stage raised it, its context naming the stage, its input and what had succeeded.
+        ToolError: as the stage raised it, its context naming the stage, its input and what had succeeded; or as an
+            observer raised it, which ends the pipeline.
     """
-    result = PipelineResult(dict(start))
     for position, step in enumerate(steps):
         source = result.artifacts[step.source]
         for observer in observers:
@@ -90,7 +92,6 @@ def run_steps(
         remaining = [later.stage for later in steps[position + 1 :]]
         for observer in observers:
             observer.finished(step, artifact, report, remaining)
-    return result
 
 
 def _make(step: Step, source: Artifact, hosts: Hosts, workspace: Workspace) -> tuple[Made, bool]:
@@ -98,6 +99,9 @@ def _make(step: Step, source: Artifact, hosts: Hosts, workspace: Workspace) -> t
     stage = step.stage
     check_requires(stage, source)
     key = stage_key(stage, source.sha256, step.inputs())
+    aside = workspace.made_aside(key)
+    if aside is not None:
+        return aside, False
     reusable = workspace.reusable(stage, key)
     if reusable is not None:
         return reusable, True
@@ -114,6 +118,7 @@ def _make(step: Step, source: Artifact, hosts: Hosts, workspace: Workspace) -> t
         companions=tuple(sorted(written - {out.name})),
         notes=outcome.value.notes,
         refusals=outcome.value.refusals,
+        way=outcome.value.way,
         seconds=outcome.seconds,
         peak_memory_bytes=outcome.peak_memory_bytes,
     )

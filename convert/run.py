@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from convert.climb import Climb, Top
 from convert.feeding import PreparedSamples, content_sha256, plan_samples, prepare_samples
 from convert.hosts import Hosts, WarmHosts
 from convert.judging import Judging, describe_files
+from convert.ladder import ways
 from convert.memory import PeakMemory
 from convert.parity import ArtifactRuns, TorchReference
-from convert.pipeline import Observer, PipelineResult, Step, run_steps
+from convert.pipeline import PipelineResult, Step
 from convert.progress import Progress
 from convert.settings import RunSettings
 from convert.stages.base import Host, Stage
@@ -120,7 +122,6 @@ class _Run:
         samples = self._start_samples(start)
         outputs = self.workspace.scratch / "outputs"
         runs = ArtifactRuns(self.hosts, lambda: samples.result().value.judging, outputs)
-        observers: list[Observer] = [self.progress, runs]
         reference = None
         if start.source is not None:
             reference = TorchReference(
@@ -130,19 +131,25 @@ class _Run:
                 lambda: samples.result().value.floor,
                 outputs,
             )
-            observers.append(reference)
         else:
             runs.queue(start.name, start.artifact)
-        observers.append(Frugality(self.hosts, large=start.weight_bytes > LARGE_WEIGHTS_BYTES))
-        result = run_steps(self._steps(samples), {start.name: start.artifact}, self.hosts, self.workspace, observers)
-        self.progress.say("Comparing every edge")
-        unmeasured = reference.wait() if reference is not None else ()
+        top = Climb(
+            start=start,
+            stages=self.stages,
+            steps=lambda stages: self._steps(stages, samples),
+            hosts=self.hosts,
+            workspace=self.workspace,
+            progress=self.progress,
+            runs=runs,
+            reference=reference,
+            judging=lambda: Judging(start, samples.result().value, self.settings, runs.folder),
+            observers=(Frugality(self.hosts, large=start.weight_bytes > LARGE_WEIGHTS_BYTES),),
+        ).to_the_top()
         records = runs.wait()
-        judging = Judging(start, samples.result().value, self.settings, outputs)
-        result.refusals.extend(unmeasured)
-        report = self._report(judging, result, records, started)
-        self._write_reports(report, result)
-        return report, Ledger(run_key=key, made=result.made)
+        judging = Judging(start, samples.result().value, self.settings, runs.folder)
+        report = self._report(judging, top, records, started)
+        self._write_reports(report, top.result)
+        return report, Ledger(run_key=key, made=top.result.made, climbed=top.climbed)
 
     def _start_samples(self, start: Start) -> Future[JobOutcome[PreparedSamples]]:
         int8 = next((stage for stage in self.stages if isinstance(stage, ToInt8)), None)
@@ -151,10 +158,10 @@ class _Run:
             prepare_samples, inputs=start.inputs, plan=plan, folder=self.workspace.scratch / "samples"
         )
 
-    def _steps(self, samples: Future[JobOutcome[PreparedSamples]]) -> list[Step]:
+    def _steps(self, stages: Sequence[Stage], samples: Future[JobOutcome[PreparedSamples]]) -> list[Step]:
         calibration = self.workspace.scratch / "samples" / "calibration"
         steps = []
-        for stage in self.stages:
+        for stage in stages:
             source = _SOURCE_OF[stage.consumes]
             if isinstance(stage, ToInt8):
                 stage = dataclasses.replace(stage, calibration=calibration)  # noqa: PLW2901
@@ -163,22 +170,19 @@ class _Run:
                 steps.append(Step(stage, source))
         return steps
 
-    def _report(
-        self, judging: Judging, result: PipelineResult, records: Mapping[str, RunRecord], started: float
-    ) -> Report:
+    def _report(self, judging: Judging, top: Top, records: Mapping[str, RunRecord], started: float) -> Report:
         comparing = time.monotonic()
-        start = judging.start
-        edges = judging.edges(result)
+        start, result = judging.start, top.result
+        edges = judging.edges(result, known=top.float_edges)
         files = describe_files(self.hosts, result, records, edges)
         self.progress.line("Parity of every edge", seconds=time.monotonic() - comparing, detail=f"{len(edges)} edges")
         names = {file.name: file.file for file in files}
-        lowering = next((getattr(stage, "lowering", "") for stage in self.stages if hasattr(stage, "lowering")), "")
         return Report(
             schema_version=SCHEMA_VERSION,
             verdict=worst([edge.verdict for edge in edges]),
             headline=headline(names, edges, "PyTorch" if start.source else "the ONNX model"),
             next_steps=tuple(
-                next_steps(names, edges, calibrated=self.settings.calibration is not None, lowering=lowering)
+                next_steps(names, edges, calibrated=self.settings.calibration is not None, ways=len(ways(self.stages)))
             ),
             command=self.settings.command,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -189,10 +193,11 @@ class _Run:
             stages=tuple(result.stages),
             artifacts=files,
             edges=edges,
-            refusals=(*result.refusals, *judging.samples.refusals),
+            refusals=(*result.refusals, *top.refusals, *judging.samples.refusals),
             total_seconds=time.monotonic() - started,
             peak_memory_bytes=self.memory.bytes or None,
             versions=versions(),
+            rungs=top.rungs,
         )
 
     def _write_reports(self, report: Report, result: PipelineResult) -> None:

@@ -49,8 +49,8 @@ def headline(files: Mapping[str, str], edges: Sequence[EdgeReport], origin: str)
     return " ".join(sentences)
 
 
-def next_steps(files: Mapping[str, str], edges: Sequence[EdgeReport], *, calibrated: bool, lowering: str) -> list[str]:
-    """What the user can do next, most useful first."""
+def next_steps(files: Mapping[str, str], edges: Sequence[EdgeReport], *, calibrated: bool, ways: int) -> list[str]:
+    """What the user can do next, most useful first. ``ways`` is how many the options left open; all were tried."""
     steps = []
     failing = [name for name in files if artifact_verdict(name, edges) is Verdict.FAIL]
     if "int8" in failing:
@@ -58,14 +58,13 @@ def next_steps(files: Mapping[str, str], edges: Sequence[EdgeReport], *, calibra
             "Calibrate on more samples, of the kind the model will see (--calib); or ship a file that passes; "
             "or accept the loss with --int8-min-sqnr-db."
         )
-    if any(name in failing for name in ("saved_model", "float32")):
-        other = "exact" if lowering == "onnx2tf" else "onnx2tf"
-        steps.append(
-            f"Convert by the other road (--lowering {other}) and report this model: a float file must not drift."
-        )
     if "onnx" in failing:
+        steps.append("Check that the model has no random or stateful part.")
+    if any(name in failing for name in ("onnx", "saved_model", "float32")):
         steps.append(
-            "Export by the other exporter (--exporter older), and check that the model has no random or stateful part."
+            "Report this model: a float file must not drift, and every way was tried."
+            if ways > 1
+            else "Leave out --exporter and --lowering, so that other ways are tried: a float file must not drift."
         )
     if not calibrated and "float32" in files:
         steps.append(

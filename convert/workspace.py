@@ -25,7 +25,7 @@ from convert.stages.base import Stage
 from verify.artifact import Artifact, sha256_of
 from verify.errors import InputError, ToolError
 from verify.jsonio import from_jsonable, to_jsonable
-from verify.report.types import Refusal
+from verify.report.types import Refusal, Rung
 
 LEDGER_NAME = ".reuse.json"
 REPORT_NAMES = ("report.json", "report.html")
@@ -45,6 +45,24 @@ class Made:
     refusals: tuple[Refusal, ...] = ()
     seconds: float = 0.0
     peak_memory_bytes: int | None = None
+    way: str = ""
+    """As :attr:`convert.stages.base.StageResult.way`."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that was written, relative to the output folder."""
+        return (str(self.artifact.path), *self.companions)
+
+
+@dataclass(frozen=True)
+class Climbed:
+    """How far an earlier run got on the ladder, so that the next one goes straight there."""
+
+    key: str = ""
+    """What of model, options, versions and code decides the rung."""
+    rungs: tuple[Rung, ...] = ()
+    fell_back: bool = False
+    """Whether the export stage itself took the older exporter."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,7 @@ class Ledger:
 
     run_key: str = ""
     made: dict[str, Made] = field(default_factory=dict)
+    climbed: Climbed = field(default_factory=Climbed)
 
 
 class StageCache(Protocol):
@@ -60,6 +79,10 @@ class StageCache(Protocol):
 
     def fetch(self, key: str, folder: Path) -> Made | None:
         """Put what was made under the key into ``folder``, with its companions; ``None`` when nothing was."""
+        ...
+
+    def climbed(self, key: str) -> Climbed | None:
+        """How far another run got on the ladder under the key."""
         ...
 
 
@@ -74,6 +97,7 @@ class Workspace:
         self.scratch = self.staging / ".scratch"
         self.log_path = self.staging / "run.log"
         self.earlier = read_ledger(self.output)
+        self._aside: dict[str, Made] = {}
 
     def __enter__(self) -> Self:
         _remove_abandoned(self.output)
@@ -111,11 +135,40 @@ class Workspace:
         kept = self.output / made.artifact.path
         if not kept.exists() or sha256_of(kept) != made.artifact.sha256:
             return None
-        for name in (str(made.artifact.path), *made.companions):
+        for name in made.names:
             if not (self.output / name).exists():
                 return None
             _link(self.output / name, self.staging / name)
         return made
+
+    def climbed(self, key: str) -> Climbed | None:
+        """How far an earlier run got on the ladder under the key, here or wherever the cache knows of."""
+        if self.earlier.climbed.key == key:
+            return self.earlier.climbed
+        return self.cache.climbed(key) if self.cache is not None else None
+
+    def set_aside(self, made: Iterable[Made]) -> None:
+        """Empty staging for another try; what is already made waits for :meth:`made_aside` to ask for it again."""
+        for each in made:
+            folder = self._aside_folder(each.key)
+            if each.key not in self._aside:
+                folder.mkdir(parents=True)
+                for name in each.names:
+                    (self.staging / name).rename(folder / name)
+                self._aside[each.key] = each
+        for path in self.staging.iterdir():
+            if path not in (self.scratch, self.log_path):
+                _remove(path)
+
+    def made_aside(self, key: str) -> Made | None:
+        """What this run made under the key and set aside; put into staging again."""
+        made = self._aside.get(key)
+        for name in made.names if made is not None else ():
+            _link(self._aside_folder(key) / name, self.staging / name)
+        return made
+
+    def _aside_folder(self, key: str) -> Path:
+        return self.scratch / "aside" / key
 
     def intact(self) -> bool:
         """Whether all that the earlier run made, and its reports, are still there unchanged."""
@@ -152,7 +205,7 @@ class Workspace:
             if made.source_sha256 in current:
                 ledger.made[name] = made
                 continue
-            for stale in (str(made.artifact.path), *made.companions):
+            for stale in made.names:
                 _remove(self.output / stale)
 
 

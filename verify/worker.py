@@ -87,6 +87,11 @@ class Worker:
         return self.submit(job, *args, **kwargs).result()
 
     @property
+    def dead(self) -> bool:
+        """Whether it died, or was killed for passing a limit."""
+        return self._killed_for is not None
+
+    @property
     def pid(self) -> int:
         """The child's process id, which is also its process group; waits until a fork server has made it."""
         while (pid := self._process.pid) is None:

@@ -36,6 +36,8 @@ class StageResult:
     artifact: Artifact
     notes: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    way: str = ""
+    """Which of several ways it took, where it chose itself: ``older``, of torch's exporters."""
 
 
 @dataclass(frozen=True)

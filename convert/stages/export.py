@@ -45,7 +45,9 @@ class ExportOnnx(Stage):
     partial: bool = flag(False, "Accept missing or unexpected tensors, and list them.")
     prefer_ema: bool = flag(False, "Take the moving-average copy of the weights, where there is one.", cli_name="--ema")
     opset: int = flag(20, "The ONNX operator set to write.")
-    exporter: str = flag("auto", "torch's exporter: auto (newer, older as a fallback), newer or older.")
+    exporter: str = flag(
+        "auto", "torch's exporter: auto (newer, and older where it fails or parity does), newer or older."
+    )
 
     def source(self, checkpoint: Path) -> ModelSource:
         """The checkpoint and everything these options say about opening it."""
@@ -79,4 +81,4 @@ class ExportOnnx(Stage):
         module = opened.module if opened.program is None else opened.program
         outcome = export_module(module, opened.description, out, self.opset, self.exporter)
         written = Artifact(out, Format.ONNX, outcome.signature, sha256_of(out))
-        return StageResult(written, outcome.notes, outcome.refusals)
+        return StageResult(written, outcome.notes, outcome.refusals, outcome.exporter)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from convert.stages.base import Host, Stage, StageResult, flag
 from verify.artifact import Artifact, Format, sha256_of
-from verify.errors import InputSpecInvalid, LoweringFailed, ToolError, UnsupportedOp
+from verify.errors import InputSpecInvalid
 from verify.report.types import Refusal
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ LOWERINGS = ("auto", "exact", "onnx2tf")
 @dataclass(frozen=True)
 class OnnxToSavedModel(Stage):
     """Weights become variables, the batch axis stays dynamic, names stay ONNX's.
+
+    A run decides on ``auto`` (:mod:`convert.ladder`); the stage alone takes it for ``exact``.
 
     Raises ``UnsupportedOp`` (``lowering="exact"``) naming every op that has no exact lowering and where it comes from.
     """
@@ -36,8 +38,8 @@ class OnnxToSavedModel(Stage):
 
     lowering: str = flag(
         "auto",
-        "exact: op by op as ONNX defines them; onnx2tf: through that library; auto: exact, and onnx2tf for a model "
-        "that exact refuses",
+        "exact: op by op as ONNX defines them; onnx2tf: through that library; auto: exact, and onnx2tf where exact "
+        "refuses or parity fails",
         metavar="|".join(LOWERINGS),
     )
     layout: tuple[str, ...] = flag(
@@ -53,20 +55,7 @@ class OnnxToSavedModel(Stage):
             )
         if self.lowering == "onnx2tf":
             return _through_onnx2tf(artifact, out, self.layout)
-        try:
-            return _exactly(artifact, out, self.layout)
-        except (UnsupportedOp, LoweringFailed) as error:
-            if self.lowering == "exact":
-                raise
-            return self._fall_back(artifact, out, error)
-
-    def _fall_back(self, artifact: Artifact, out: Path, reason: ToolError) -> StageResult:
-        try:
-            result = _through_onnx2tf(artifact, out, self.layout)
-        except ToolError as error:
-            raise error.within(f"the exact lowering had refused: {reason.what}") from reason
-        remedy = "onnx2tf was used instead; parity decides whether what it made is right"
-        return replace(result, refusals=(Refusal(self.name, "exact lowering", reason.what, remedy), *result.refusals))
+        return _exactly(artifact, out, self.layout)
 
 
 def _exactly(artifact: Artifact, out: Path, layout: tuple[str, ...]) -> StageResult:

@@ -150,14 +150,6 @@ def test_unknown_ops_are_all_named_with_their_source_line(worker: Worker, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_that_exact_refuses_goes_through_onnx2tf_and_says_why(worker: Worker, tmp_path: Path) -> None:
-    result = _lower(worker, graphs.large_determinant(tmp_path / "net.onnx"), tmp_path / "out")
-
-    assert "Det (node 'node_y'): the determinant of a matrix larger than 4 × 4" in result.refusals[0].reason
-    assert "onnx2tf" in result.refusals[0].remedy
-    assert [spec.name for spec in result.artifact.signature.outputs] == ["y"]
-
-
 def test_a_layout_for_an_unknown_name_says_which_names_there_are(worker: Worker, tmp_path: Path) -> None:
     path = graphs.classifier(tmp_path / "net.onnx")
 

@@ -45,3 +45,12 @@ def run_artifact(artifact: Artifact, batches: Path, outputs: Path, measure_laten
 
     with open_runner(artifact) as runner:
         return feed_batches(runner, batches, outputs, measure_latency=measure_latency)
+
+
+def measure_artifact(artifact: Artifact, batches: Path) -> float:
+    """Job: the median milliseconds of one inference at batch 1, on the first sample of a folder of batches."""
+    from verify.batches import batch_paths, read_batch
+    from verify.runners.feed import latency_ms, single_sample, stored_inputs
+
+    with open_runner(artifact) as runner:
+        return latency_ms(runner, single_sample(stored_inputs(runner.signature, read_batch(batch_paths(batches)[0]))))

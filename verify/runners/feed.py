@@ -29,10 +29,15 @@ def feed_batches(runner: Runner, batches: Path, outputs: Path, *, measure_latenc
     single: Batch = {}
     for path in paths:
         stored = stored_inputs(runner.signature, read_batch(path))
-        single = single or {name: array[:1] for name, array in stored.items()}
+        single = single or single_sample(stored)
         sizes.append(_batch_size(stored))
         write_batch(outputs / path.name, torch_outputs(runner.signature, runner.infer(stored)))
     return RunRecord(latency_ms(runner, single) if measure_latency else None, tuple(sizes))
+
+
+def single_sample(batch: Batch) -> dict[str, Array]:
+    """The first sample of a batch."""
+    return {name: array[:1] for name, array in batch.items()}
 
 
 def stored_inputs(signature: Signature, batch: Batch) -> dict[str, Array]:

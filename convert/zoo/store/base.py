@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from convert.workspace import Made
+from convert.workspace import Climbed, Made
 from convert.zoo.result import JobResult, StoredFile
 
 
@@ -53,6 +53,12 @@ class Store(Protocol):
     def stage(self, key: str) -> StageEntry | None: ...
 
     def put_stage(self, key: str, entry: StageEntry) -> None: ...
+
+    def climbed(self, key: str) -> Climbed | None:
+        """How far a run got on the ladder of exporters and lowerings, by what decides it."""
+        ...
+
+    def put_climbed(self, climbed: Climbed) -> None: ...
 
     def source(self, key: str) -> StoredFile | None:
         """A checkpoint that was fetched or built before, by the key of where it came from."""

@@ -4,6 +4,7 @@
     results/<2>/<key>.json    how a job ended
     stages/<2>/<key>.json     what a stage made
     sources/<2>/<key>.json    a checkpoint that was fetched or built
+    ladders/<2>/<key>.json    which exporter and lowering a model was converted by
     tmp/                      what is being written
 
 Any number of processes may write to one store at a time: a blob is the same whoever writes it, and of two entries under
@@ -21,6 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from convert.workspace import Climbed
 from convert.zoo.result import JobResult, StoredFile
 from convert.zoo.store.base import StageEntry
 from convert.zoo.store.errors import damaged, unavailable
@@ -39,12 +41,14 @@ class EntryKind(StrEnum):
     RESULTS = "results"
     STAGES = "stages"
     SOURCES = "sources"
+    LADDERS = "ladders"
 
 
 ENTRY_TYPES: dict[EntryKind, type] = {
     EntryKind.RESULTS: JobResult,
     EntryKind.STAGES: StageEntry,
     EntryKind.SOURCES: StoredFile,
+    EntryKind.LADDERS: Climbed,
 }
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -97,6 +101,13 @@ class ContentStore:
 
     def put_stage(self, key: str, entry: StageEntry) -> None:
         self._put_entry(EntryKind.STAGES, key, entry)
+
+    def climbed(self, key: str) -> Climbed | None:
+        found: Climbed | None = self._entry(EntryKind.LADDERS, key)
+        return found
+
+    def put_climbed(self, climbed: Climbed) -> None:
+        self._put_entry(EntryKind.LADDERS, climbed.key, climbed)
 
     def source(self, key: str) -> StoredFile | None:
         found: StoredFile | None = self._entry(EntryKind.SOURCES, key)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from convert.workspace import Climbed
 from convert.zoo.result import JobResult, StoredFile
 from convert.zoo.store.base import StageEntry
 from convert.zoo.store.content import BLOBS, ContentStore, EntryKind
@@ -92,7 +93,9 @@ def _entries(store: ContentStore) -> Iterator[_Entry]:
             yield _Entry(listed, blobs)
 
 
-def _files(entry: JobResult | StageEntry | StoredFile) -> Sequence[StoredFile]:
+def _files(entry: JobResult | StageEntry | StoredFile | Climbed) -> Sequence[StoredFile]:
+    if isinstance(entry, Climbed):
+        return ()
     if isinstance(entry, StoredFile):
         return (entry,)
     if isinstance(entry, StageEntry):

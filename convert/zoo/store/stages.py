@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from convert.workspace import Made, read_ledger
+from convert.workspace import Climbed, Made, read_ledger
 from convert.zoo.result import StoredFile
 from convert.zoo.store.base import StageEntry, Store
 from convert.zoo.store.errors import StoreDamaged
@@ -45,13 +45,20 @@ class StoreStages:
         companions = tuple(self._renamed(name, entry) for name in entry.made.companions)
         return replace(entry.made, artifact=artifact, companions=companions)
 
+    def climbed(self, key: str) -> Climbed | None:
+        """How far another run got on the ladder under the key."""
+        return self.store.climbed(key)
+
     def _renamed(self, name: str, entry: StageEntry) -> str:
         return self.stem + name.removeprefix(entry.stem)
 
 
 def keep_stages(store: Store, output: Path, stem: str, files: Sequence[StoredFile]) -> None:
     """Remember every stage of a conversion that was published to ``output``, whose files the store has already."""
-    for made in read_ledger(output).made.values():
+    ledger = read_ledger(output)
+    if ledger.climbed.key:
+        store.put_climbed(ledger.climbed)
+    for made in ledger.made.values():
         names = {str(made.artifact.path), *made.companions}
         of_stage = tuple(file for file in files if PurePosixPath(file.path).parts[0] in names)
         store.put_stage(made.key, StageEntry(stem, made, of_stage))

@@ -6,10 +6,8 @@ import dataclasses
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -17,18 +15,15 @@ from same_results import differences, normalised
 
 from convert.hosts import WarmHosts
 from convert.settings import RunSettings
-from convert.stages.base import Host
 from convert.stages.export import ExportOnnx
 from convert.zoo.conversion import convert_model
 from convert.zoo.job import Budgets, Job, ModelTask, Source, SourceKind, Target
 from convert.zoo.keys import job_key
-from convert.zoo.preload import PRELOAD
 from convert.zoo.result import Conversion, Outcome, StoredFile
 from convert.zoo.sources import HashMemo, SourceChanged, source_key
 from convert.zoo.store import open_store
 from convert.zoo.store.content import blob_path
 from verify.errors import ExportFailed, SamplesInvalid
-from verify.fork_server import ForkServer, can_fork_warm
 from verify.jsonio import to_jsonable
 
 TESTS = Path(__file__).parents[2]
@@ -105,22 +100,6 @@ def make_zoo(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
         return Zoo(place / "inputs", str(place / "store"), place / "scratch")
 
     return make
-
-
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmHosts]:
-    """Fork servers, as a slot has them."""
-    if not can_fork_warm():
-        yield COLD
-        return
-    with ExitStack() as running, TemporaryDirectory(prefix="zoo-", dir="/tmp") as place:
-        servers = {
-            host: running.enter_context(
-                ForkServer(Path(place) / host.value, PRELOAD[host], log_path=tmp_path_factory.mktemp("log") / "log")
-            )
-            for host in Host
-        }
-        yield WarmHosts({host: server.socket for host, server in servers.items()})
 
 
 @pytest.fixture(scope="module")

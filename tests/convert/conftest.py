@@ -1,0 +1,30 @@
+"""What runs of the whole pipeline share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from convert.hosts import WarmHosts
+from convert.stages.base import Host
+from convert.zoo.preload import PRELOAD
+from verify.fork_server import ForkServer, can_fork_warm
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmHosts]:
+    """Fork servers, as a slot of a zoo has them: frameworks are imported once for all tests of a module."""
+    if not can_fork_warm():
+        yield WarmHosts()
+        return
+    with ExitStack() as running, TemporaryDirectory(prefix="warm-", dir="/tmp") as place:
+        log = tmp_path_factory.mktemp("log") / "log"
+        servers = {
+            host: running.enter_context(ForkServer(Path(place) / host.value, PRELOAD[host], log_path=log))
+            for host in Host
+        }
+        yield WarmHosts({host: server.socket for host, server in servers.items()})
