@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
-from convert.layout.value import Tensor, Value
+from convert.layout.dims import Dim
+from convert.layout.value import Tensor, Value, constant
 from convert.lowering.call import Call
 from convert.lowering.registry import lowers
 
@@ -31,6 +33,10 @@ REDUCTIONS: dict[str, _Reduction] = {
 }
 
 
+_OF_NOTHING = {"ReduceProd": 1.0, "ReduceMean": np.nan, "ReduceLogSum": -np.inf, "ReduceLogSumExp": -np.inf}
+"""What a reduction of no elements gives; 0 for the others, the extremes of their type for Max and Min."""
+
+
 def _register(op: str, reduction: _Reduction) -> None:
     def reduced(call: Call) -> Value:
         return _reduce(call, reduction)
@@ -44,6 +50,8 @@ def _reduce(call: Call, reduction: _Reduction) -> Value:
     if not given and call.integer("noop_with_empty_axes", 0):
         return call.value(0)
     axes = tuple(axis % rank for axis in given) if given else tuple(range(rank))
+    if any(call.value(0).sizes[axis] == 0 for axis in axes):
+        return _reduction_of_nothing(call, axes)
     value = call.unfolded(0, axes)
     keepdims = bool(call.integer("keepdims", 1))
     physical = sorted(value.layout.physical_axis(axis) for axis in axes)
@@ -51,6 +59,21 @@ def _reduce(call: Call, reduction: _Reduction) -> Value:
         reduction = {tf.reduce_max: tf.reduce_any, tf.reduce_min: tf.reduce_all}.get(reduction, reduction)
     y = reduction(value.data, physical, keepdims)
     return call.result(y, value.layout if keepdims else value.layout.without(axes))
+
+
+def _reduction_of_nothing(call: Call, axes: Sequence[int]) -> Value:
+    """A fixed number everywhere: LiteRT's kernels leave what they find in memory."""
+    value, op = call.value(0), call.node.op_type
+    dtype = tf.as_dtype(value.data.dtype)
+    fill = _OF_NOTHING.get(op, 0.0)
+    if op in ("ReduceMax", "ReduceMin"):
+        edges = (-np.inf, np.inf) if dtype.is_floating else (dtype.min, dtype.max)
+        fill = edges[op == "ReduceMin"]
+    keepdims = bool(call.integer("keepdims", 1))
+    sizes = [1 if axis in axes else size for axis, size in enumerate(value.sizes) if keepdims or axis not in axes]
+    if any(isinstance(size, Dim) for size in sizes):
+        return call.result(tf.fill(call.trace.shape(sizes, infer_one=False), tf.constant(fill, dtype)))
+    return constant(np.full([int(str(size)) for size in sizes], fill, dtype.as_numpy_dtype))
 
 
 for _op, _reduction in REDUCTIONS.items():
