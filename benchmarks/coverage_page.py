@@ -115,6 +115,9 @@ def _group(rows: Sequence[Row]) -> list[str]:
     without_int8 = [row for row in rows if row.int8_why]
     if without_int8:
         lines += ["", *(f"- **{row.id}**, no int8 file: {row.int8_why}" for row in without_int8)]
+    left = [row for row in rows if row.left_rungs]
+    if left:
+        lines += ["", *(f"- **{row.id}**, by {row.rung}; left: {'; '.join(row.left_rungs)}" for row in left)]
     waiting = [row.id for row in rows if row.status is Status.NOT_RUN]
     if waiting:
         lines += [*([""] if lines else []), f"Not run yet: {', '.join(waiting)}."]

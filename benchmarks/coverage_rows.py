@@ -21,7 +21,7 @@ from convert.zoo.result import JobResult, Outcome
 from verify.errors import InputError
 from verify.jsonio import from_jsonable
 from verify.report.json import read_json
-from verify.report.types import ArtifactReport, EdgeKind, EdgeReport, Report, Verdict
+from verify.report.types import ArtifactReport, EdgeKind, EdgeReport, Report, RungOutcome, Verdict
 
 BATCH_SIZES = {1, 2, 5}
 _HALF_LINE = 130
@@ -166,6 +166,11 @@ def converted_row(row: Row, result: JobResult, report: Report, beside: Beside) -
         lowering_peak_bytes=lowering.peak_memory_bytes if lowering is not None else None,
         weight_bytes=report.model.weight_bytes if report.model is not None else None,
         rung=rung_of(report),
+        left_rungs=tuple(
+            f"{rung.exporter} · {rung.lowering}: {shortened(rung.reason)}"
+            for rung in report.rungs
+            if rung.outcome is not RungOutcome.USED
+        ),
         refusals=tuple(f"{refusal.stage}: {refusal.subject}: {refusal.reason}" for refusal in report.refusals),
         onnx2tf=read_beside(Onnx2tf, beside.onnx2tf(onnx.sha256)) if onnx is not None else None,
         litert_torch=read_beside(Peer, beside.peer(report.input_sha256)),
@@ -211,10 +216,13 @@ def _why_not_exact(edges: Sequence[EdgeReport], result: JobResult) -> str:
 
 
 def one_line(result: JobResult) -> str:
-    """How a job ended and why; empty where all is well. The middle of a long message is left out."""
+    """How a job ended and why; empty where all is well."""
     if result.outcome is Outcome.OK:
         return ""
-    why = " ".join(result.what.split())
-    if len(why) > 2 * _HALF_LINE:
-        why = f"{why[:_HALF_LINE]} … {why[-_HALF_LINE:]}"
-    return f"{result.label}: {why}"
+    return f"{result.label}: {shortened(result.what)}"
+
+
+def shortened(text: str) -> str:
+    """A message in one line, its middle left out where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= 2 * _HALF_LINE else f"{line[:_HALF_LINE]} … {line[-_HALF_LINE:]}"

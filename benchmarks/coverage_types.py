@@ -92,6 +92,8 @@ class Row:
     weight_bytes: int | None = None
     peak_bytes: int | None = None
     rung: str = ""
+    left_rungs: tuple[str, ...] = ()
+    """The ways that were tried before, and why they were left."""
     refusals: tuple[str, ...] = ()
     onnx2tf: Onnx2tf | None = None
     litert_torch: Peer | None = None
