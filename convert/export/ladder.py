@@ -9,6 +9,7 @@ from torch.export import ExportedProgram
 
 from convert.export import newer, older
 from convert.export.attempt import AttemptFailed
+from convert.export.data_dependent import remedy
 from convert.export.eager import require_inputs_fit
 from convert.export.known_errors.failures import explain_failure
 from convert.export.known_errors.layers import explain_unregistered
@@ -73,7 +74,7 @@ def _fall_back(module: torch.nn.Module, plan: ExportPlan, failure: AttemptFailed
         raise ExportFailed(
             f"torch's newer exporter cannot write this model: {failure}; the older one was not tried, because its "
             "trace keeps the one side that the example input takes and is wrong for the other",
-            fix="write the branch with torch.where (or torch.cond); or accept the one side with --exporter older",
+            fix=f"{remedy(failure.source_line)}; or accept the one side with --exporter older",
         ) from failure
     try:
         written = older.write_onnx(module, plan)

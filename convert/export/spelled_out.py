@@ -68,7 +68,10 @@ def dropout(node: Node) -> bool:
 
 
 def translated_as_it_is(_node: Node) -> bool:
-    """Composites that may return a view: a retrace takes them apart, although the exporter knows them whole."""
+    """Composites that a retrace takes apart, although the exporter knows them whole.
+
+    Some may return a view; of an LSTM it makes every step (64 steps of a bidirectional GRU: a minute).
+    """
     return True
 
 
@@ -139,6 +142,8 @@ _RULES: dict[Any, Callable[[Node], bool]] = {
     _aten.flatten.using_ints: translated_as_it_is,
     _aten.reshape.default: translated_as_it_is,
     _aten.contiguous.default: translated_as_it_is,
+    _aten.lstm.input: translated_as_it_is,
+    _aten.gru.input: translated_as_it_is,
     _aten.chunk.default: even_chunks,
     _aten.swapaxes.default: swapaxes,
     _aten.swapdims.default: swapaxes,

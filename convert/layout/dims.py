@@ -40,6 +40,16 @@ class Dim:
         """The size with that one symbol."""
         return Dim(1, (symbol,))
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The symbols in it, those in expressions included."""
+        found: set[str] = set()
+        for symbol in self.symbols:
+            sides = (symbol,) if isinstance(symbol, str) else (symbol.left, symbol.right)
+            for side in sides:
+                found |= side.names if isinstance(side, Dim) else {side} if isinstance(side, str) else set()
+        return frozenset(found)
+
     def __str__(self) -> str:
         names = [str(symbol) for symbol in self.symbols]
         return "*".join(names if self.factor == 1 else [str(self.factor), *names])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,21 @@ class Value:
     def is_tensor(self) -> bool:
         """Whether it is computed when the model runs."""
         return not isinstance(self.data, np.ndarray)
+
+
+@dataclass(frozen=True)
+class TensorSequence(Value):
+    """An ONNX sequence whose length is known while the graph is built; ``data`` is a tuple of values."""
+
+    @staticmethod
+    def of(values: Iterable[Value]) -> TensorSequence:
+        """The sequence of these."""
+        return TensorSequence(tuple(values), Layout.identity(0), ())
+
+    @property
+    def is_tensor(self) -> bool:
+        """Never: its items may be."""
+        return False
 
 
 def constant(array: Array | np.generic, parameter: str | None = None) -> Value:

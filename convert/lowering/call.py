@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -31,14 +31,26 @@ _NUMPY_TYPES = {
 }
 
 
+LowerSubgraph = Callable[[ir.Graph, Sequence[Value], Trace], tuple[Value, ...]]
+"""The outputs of a subgraph from its inputs; it reads the values around the node by itself."""
+
+
 class Call:
     """One node being lowered. Inputs are counted from 0; a missing optional input is ``None``."""
 
-    def __init__(self, node: ir.Node, inputs: Sequence[Value | None], trace: Trace, opset: int) -> None:
+    def __init__(
+        self,
+        node: ir.Node,
+        inputs: Sequence[Value | None],
+        trace: Trace,
+        opset: int,
+        lower_subgraph: LowerSubgraph | None = None,
+    ) -> None:
         self.node = node
         self.inputs = tuple(inputs)
         self.trace = trace
         self.opset = opset
+        self._lower_subgraph = lower_subgraph
 
     def refuse(self, reason: str) -> NoReturn:
         """This use of the op is not supported."""
@@ -148,6 +160,23 @@ class Call:
         if dtype not in NUMBER_TYPES:
             self.refuse(f"the element type {ir.DataType(self.integer(name, 1)).name}")
         return dtype
+
+    def graph(self, name: str) -> ir.Graph:
+        """An attribute that holds a subgraph."""
+        attribute = self._attribute(name)
+        if attribute is None:
+            self.refuse(f"it has no subgraph {name!r}")
+        return attribute.as_graph()
+
+    def lower_subgraph(self, graph: ir.Graph, values: Sequence[Value], trace: Trace) -> tuple[Value, ...]:
+        """The outputs of one of the node's subgraphs, from its inputs."""
+        assert self._lower_subgraph is not None
+        return self._lower_subgraph(graph, values, trace)
+
+    def is_used(self, index: int) -> bool:
+        """Whether anybody reads that output."""
+        outputs = self.node.outputs
+        return index < len(outputs) and (bool(outputs[index].uses()) or outputs[index].is_graph_output())
 
     def integers_input_or_attribute(self, index: int, name: str) -> tuple[int, ...] | None:
         """What older operator sets have as an attribute and newer ones as an input (axes, split, pads …)."""

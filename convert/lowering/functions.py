@@ -18,10 +18,10 @@ _MOST_ROUNDS = 4
 
 
 def expand_functions(model: ir.Model) -> None:
-    """Inline ONNX's body of each op of the main graph that has one and no lowering; in place."""
+    """Inline ONNX's body of each op that has one and no lowering, in subgraphs too; in place."""
     version = model.opset_imports.get("", model.opset_imports.get("ai.onnx", 1))
     for _ in range(_MOST_ROUNDS):
-        called = [node for node in model.graph if _wants_body(node, version)]
+        called = [node for node in model.graph.all_nodes() if _wants_body(node, version)]
         bodies = {index: body for index, node in enumerate(called) if (body := _body(node, version)) is not None}
         if not bodies:
             return

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
 import tensorflow as tf
 
 from convert.layout.layout import Layout
-from convert.layout.value import Tensor, Value, constant
+from convert.layout.value import Tensor, TensorSequence, Value, constant
 from convert.lowering.call import REMEDY, Call
 from convert.lowering.kernel_types import narrowed, widened
 from convert.lowering.registry import Lowering, find_lowering
 from convert.lowering.shape_arithmetic import fold_sizes
 from convert.lowering.source import describe
+from convert.lowering.subgraph import has_subgraphs, names_read
 from convert.lowering.trace import Trace
 from verify.errors import LoweringFailed, ToolError, UnsupportedOp
 
@@ -25,7 +26,7 @@ _KEEPS_ITS_PARAMETER = frozenset({"Identity", "Transpose", "Reshape", "Squeeze",
 def unsupported_ops(model: ir.Model) -> tuple[str, ...]:
     """The nodes that no lowering knows, described one a distinct op; empty when the whole model can be lowered."""
     missing: dict[str, list[ir.Node]] = {}
-    for node in model.graph:
+    for node in model.graph.all_nodes():
         if find_lowering(node.domain, node.op_type, opset_of(model, node)) is None:
             missing.setdefault(f"{node.domain}.{node.op_type}", []).append(node)
     return tuple(
@@ -48,22 +49,40 @@ def opset_of(model: ir.Model, node: ir.Node) -> int:
 
 def lower_graph(model: ir.Model, inputs: Mapping[str, Value], trace: Trace) -> dict[str, Value]:
     """The graph's outputs by name, from its inputs by name."""
-    values: dict[str, Value] = dict(inputs)
+    values = _walk(model, Scope(model.graph, dict(inputs)), trace)
+    return {str(output.name): value for output, value in zip(model.graph.outputs, values, strict=True)}
 
-    def value_of(name: str) -> Value:
+
+@dataclass(frozen=True)
+class Scope:
+    """What the nodes of a graph can read: its own values as they come to be known, and those of the graph around it."""
+
+    graph: ir.Graph
+    values: dict[str, Value]
+    around: Scope | None = None
+
+    def value(self, name: str) -> Value:
         """Initializers are read when they are first needed: reading copies them out of the file's message."""
-        if name not in values:
-            values[name] = constant(_numbers(model.graph.initializers[name]), parameter=name)
-        return values[name]
+        if name in self.values:
+            return self.values[name]
+        if name in self.graph.initializers:
+            self.values[name] = constant(_numbers(self.graph.initializers[name]), parameter=name)
+            return self.values[name]
+        if self.around is None:
+            raise LoweringFailed(f"nothing in the graph gives {name!r}", fix="export the model again")
+        return self.around.value(name)
 
-    last_use = _last_uses(model)
-    for position, node in enumerate(model.graph):
-        operands = [None if value is None else value_of(str(value.name)) for value in node.inputs]
-        for output, value in zip(node.outputs, _lower(node, operands, trace, opset_of(model, node)), strict=False):
-            values[str(output.name)] = value
+
+def _walk(model: ir.Model, scope: Scope, trace: Trace) -> tuple[Value, ...]:
+    """The outputs of a graph whose inputs are in ``scope``."""
+    last_use = _last_uses(scope.graph)
+    for position, node in enumerate(scope.graph):
+        operands = [None if value is None else scope.value(str(value.name)) for value in node.inputs]
+        for output, value in zip(node.outputs, _lower(model, node, operands, scope, trace), strict=False):
+            scope.values[str(output.name)] = value
         for name in last_use.get(position, ()):
-            values.pop(name, None)
-    return {str(output.name): value_of(str(output.name)) for output in model.graph.outputs}
+            scope.values.pop(name, None)
+    return tuple(scope.value(str(output.name)) for output in scope.graph.outputs)
 
 
 def _numbers(initializer: ir.Value) -> np.ndarray:  # type: ignore[type-arg]
@@ -72,14 +91,13 @@ def _numbers(initializer: ir.Value) -> np.ndarray:  # type: ignore[type-arg]
     return initializer.const_value.numpy()
 
 
-def _last_uses(model: ir.Model) -> dict[int, list[str]]:
+def _last_uses(graph: ir.Graph) -> dict[int, list[str]]:
     """By node position, the values that nobody needs after it: constants are freed once they are variables."""
     last: dict[str, int] = {}
-    for position, node in enumerate(model.graph):
-        for value in node.inputs:
-            if value is not None:
-                last[str(value.name)] = position
-    kept = {str(output.name) for output in model.graph.outputs}
+    for position, node in enumerate(graph):
+        for name in names_read(node):
+            last[name] = position
+    kept = {str(output.name) for output in graph.outputs}
     freed: dict[int, list[str]] = {}
     for name, position in last.items():
         if name not in kept:
@@ -87,11 +105,19 @@ def _last_uses(model: ir.Model) -> dict[int, list[str]]:
     return freed
 
 
-def _lower(node: ir.Node, operands: Sequence[Value | None], trace: Trace, opset: int) -> tuple[Value, ...]:
+def _lower(
+    model: ir.Model, node: ir.Node, operands: Sequence[Value | None], scope: Scope, trace: Trace
+) -> tuple[Value, ...]:
+    opset = opset_of(model, node)
     lowering = find_lowering(node.domain, node.op_type, opset)
     if lowering is None:
         raise UnsupportedOp(f"no exact lowering for {describe(node)}", fix=REMEDY)
-    call = Call(node, operands, trace, opset)
+
+    def lower_subgraph(graph: ir.Graph, values: Sequence[Value], inner: Trace) -> tuple[Value, ...]:
+        given = {str(value.name): known for value, known in zip(graph.inputs, values, strict=True)}
+        return _walk(model, Scope(graph, given, scope), inner)
+
+    call = Call(node, operands, trace, opset, lower_subgraph)
     try:
         return _evaluate(call, lowering)
     except ToolError:
@@ -106,6 +132,8 @@ def _lower(node: ir.Node, operands: Sequence[Value | None], trace: Trace, opset:
 
 def _evaluate(call: Call, lowering: Lowering) -> tuple[Value, ...]:
     given = [value for value in call.inputs if value is not None]
+    if has_subgraphs(call.node):
+        return tuple(_settled(call, index, value) for index, value in enumerate(_results(call, lowering)))
     if given and all(value.is_constant for value in given):
         return _computed_now(call, lowering)
     if any(value.is_shape_arithmetic for value in given) and not any(value.is_tensor for value in given):
@@ -146,8 +174,11 @@ def _computed_now(call: Call, lowering: Lowering) -> tuple[Value, ...]:
     inherited = call.inputs[0].parameter if call.inputs[0] and call.node.op_type in _KEEPS_ITS_PARAMETER else None
     with tf.init_scope():
         bare = [None if value is None else replace(value, parameter=None) for value in call.inputs]
-        settled = []
+        settled: list[Value] = []
         for index, value in enumerate(_results(Call(call.node, bare, Trace({}), call.opset), lowering)):
+            if isinstance(value, TensorSequence):
+                settled.append(value)
+                continue
             tensor = call.trace.tensor(value, Layout.identity(value.rank))
             array = tensor.numpy() if hasattr(tensor, "numpy") else np.asarray(tensor)
             wanted = call.output_dtype(index)

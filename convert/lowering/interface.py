@@ -49,6 +49,12 @@ def declare(model: ir.Model, layouts: Mapping[str, str]) -> Signature:
 
 def _spec(value: ir.Value, layouts: Mapping[str, str]) -> TensorSpec:
     name = str(value.name)
+    if isinstance(value.type, ir.SequenceType | ir.OptionalType):
+        kind = "a sequence of tensors" if isinstance(value.type, ir.SequenceType) else "an optional"
+        raise UnsupportedOp(
+            f"{name!r} is {kind}, which TFLite does not have; expected a tensor",
+            fix="give every tensor of it a name of its own, or stack them into one",
+        )
     if value.shape is None or value.dtype is None:
         raise ModelUnreadable(
             f"{name!r} of the ONNX model has no shape or no type",

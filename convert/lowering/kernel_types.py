@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from convert.layout.value import Value
+from convert.layout.value import TensorSequence, Value
 
 _ARITHMETIC = frozenset({
     "Abs", "Add", "ArgMax", "ArgMin", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Clip", "CumSum", "Div",
@@ -40,7 +40,7 @@ def widened(op: str, values: Sequence[Value | None]) -> tuple[Value | None, ...]
     """The operands in the type that the op is computed in."""
     operands: list[Value | None] = []
     for value in values:
-        if value is None or value.is_shape_arithmetic:
+        if value is None or value.is_shape_arithmetic or isinstance(value, TensorSequence):
             operands.append(value)
             continue
         dtype = tf.as_dtype(value.data.dtype)
@@ -54,7 +54,7 @@ def widened(op: str, values: Sequence[Value | None]) -> tuple[Value | None, ...]
 
 def narrowed(value: Value, declared: tf.DType | None) -> Value | None:
     """A result of widened operands in the type that ONNX declares; ``None`` if it declares none."""
-    if value.is_shape_arithmetic:
+    if value.is_shape_arithmetic or isinstance(value, TensorSequence):
         return value
     if declared is None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import count
 
 import numpy as np
 import tensorflow as tf
@@ -24,6 +25,19 @@ class Trace:
         self._scalars: dict[str, Tensor] = {}
         self._stored: dict[tuple[int, Layout, Layout], Tensor] = {}
         self._kept: list[Tensor] = []
+        self._numbers = count()
+
+    def nested(self) -> Trace:
+        """For a subgraph: it knows what is known here, and what it makes is not seen here. Variables are shared."""
+        inner = Trace(self.variables)
+        inner._symbols, inner._scalars = dict(self._symbols), dict(self._scalars)
+        inner._stored, inner._kept = dict(self._stored), list(self._kept)
+        inner._numbers = self._numbers
+        return inner
+
+    def knows(self, size: Size) -> bool:
+        """Whether every symbol of a size can be read here."""
+        return not isinstance(size, Dim) or all(name in self._symbols for name in size.names)
 
     def define(self, symbol: str, tensor: Tensor, physical_axis: int) -> None:
         """Say where a dynamic size can be read; the first one said stays."""
@@ -37,7 +51,7 @@ class Trace:
             size = tensor.shape[physical]
             if size is None:
                 name = names[axis] if axis < len(names) else None
-                symbol = name or f"size{len(self._symbols)}"
+                symbol = name or f"size{next(self._numbers)}"
                 self.define(symbol, tensor, physical)
                 size = Dim.of(symbol)
             sizes.append(size)
@@ -73,7 +87,7 @@ class Trace:
         """A parameter of the model as a variable, made once; other constants stay what they are."""
         if parameter is None or array.size < 2 or not np.issubdtype(array.dtype, np.floating):
             return array
-        with tf.init_scope():
+        with tf.init_scope(), tf.name_scope(""):
             return self._variable(parameter, array)
 
     def _variable(self, name: str, array: Array) -> tf.Variable:

@@ -27,6 +27,7 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
         mean_then_flatten,
         padded_max_pool,
         static_reshape,
+        zero_initial_state,
     )
     from convert.rewrites.graph import infer_missing_shapes, remove_unused
 
@@ -41,6 +42,7 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
         *batch_norm_before.rewrite(model),
         *mean_then_flatten.rewrite(model),
         *padded_max_pool.rewrite(model),
+        *zero_initial_state.rewrite(model),
     ]
     remove_unused(model)
     return tuple(notes)

@@ -16,7 +16,7 @@ _ONNX_DOMAIN = ("", "ai.onnx")
 
 def infer_missing_shapes(model: ir.Model) -> None:
     """ONNX's own shape inference, if a node's output has no shape yet; torch's newer exporter gives them all."""
-    if any(value.shape is None for node in model.graph for value in node.outputs):
+    if any(value.shape is None for node in model.graph.all_nodes() for value in node.outputs):
         common.ShapeInferencePass(data_prop=True)(model)
 
 
@@ -108,9 +108,9 @@ def set_weight(node: ir.Node, index: int, array: Array, suffix: str) -> None:
 
 
 def can_bypass(node: ir.Node, source: ir.Value) -> bool:
-    """Whether ``source`` can stand in for the node's output: an output of the graph has to keep a node of its own."""
+    """Whether ``source`` can stand in for the node's output: an output of a graph has to keep a node of that graph."""
     return not node.outputs[0].is_graph_output() or not (
-        source.is_graph_input() or source.is_graph_output() or source.is_initializer() or source.producer() is None
+        source.is_graph_input() or source.is_graph_output() or source.is_initializer() or source.graph is not node.graph
     )
 
 
