@@ -13,13 +13,19 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from convert.layout.value import TensorSequence, Value
+from convert.layout.value import Tensor, TensorSequence, Value
 
 _ARITHMETIC = frozenset({
     "Abs", "Add", "ArgMax", "ArgMin", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Clip", "CumSum", "Div",
     "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "MaxPool", "Min", "Mod", "Mul", "Neg", "Pow",
     "PRelu", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu", "Sign", "Sub", "Sum", "TopK",
 })  # fmt: skip
+_MOVES = frozenset({
+    "Compress", "DepthToSpace", "Expand", "GatherElements", "GatherND", "NonZero", "OneHot", "Pad", "ReverseSequence",
+    "ScatterElements", "ScatterND", "SpaceToDepth", "Tile", "Trilu", "Unique", "Where",
+})  # fmt: skip
+_MOVES_BYTES_TOO = frozenset({"Concat", "Gather", "Slice", "Split"})
+"""For which TFLite has 8-bit kernels, but not all of those for 16 bits and 32 unsigned ones."""
 _MOVES_HALVES = frozenset({
     "Cast", "CastLike", "Constant", "Flatten", "Identity", "If", "Loop", "Reshape", "Scan", "Shape", "Size", "Squeeze",
     "Transpose", "Unsqueeze",
@@ -31,9 +37,17 @@ def computed_as(op: str, dtype: tf.DType) -> tf.DType:
     """The type in which the op is computed on elements of that type."""
     if dtype == tf.float16 and op not in _MOVES_HALVES:
         return tf.float32
-    if op in _ARITHMETIC and dtype in _WIDER:
-        return _WIDER[dtype]
+    if op in _ARITHMETIC or op in _MOVES or (op in _MOVES_BYTES_TOO and dtype.size > 1):
+        return _WIDER.get(dtype, dtype)
     return dtype
+
+
+def transposed(tensor: Tensor, permutation: Sequence[int]) -> Tensor:
+    """A transpose; of elements that TFLite does not transpose, in a type that it does."""
+    wide = {**_WIDER, tf.float16: tf.float32}.get(tensor.dtype) if tensor.dtype.size > 1 else None
+    if wide is None:
+        return tf.transpose(tensor, permutation)
+    return tf.cast(tf.transpose(tf.cast(tensor, wide), permutation), tensor.dtype)
 
 
 def widened(op: str, values: Sequence[Value | None]) -> tuple[Value | None, ...]:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from convert.layout.dims import Dim, Size, evaluate
 from convert.layout.layout import Layout, plan_relayout
 from convert.layout.value import Array, Tensor, Value
+from convert.lowering.kernel_types import transposed
 
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.\\/>-]")
 
@@ -130,12 +131,5 @@ class Trace:
         if not plan.moves_data:
             return self.reshape(tensor, plan.merged)
         expanded = self.reshape(tensor, plan.expanded) if len(plan.expanded) != tensor.shape.rank else tensor
-        moved = _transposed(expanded, plan.permutation)
+        moved = transposed(expanded, plan.permutation)
         return self.reshape(moved, plan.merged) if len(plan.merged) != len(plan.permutation) else moved
-
-
-def _transposed(tensor: Tensor, permutation: Sequence[int]) -> Tensor:
-    """TFLite transposes no float16; as float32 it is the same numbers."""
-    if tensor.dtype == tf.float16:
-        return tf.cast(tf.transpose(tf.cast(tensor, tf.float32), permutation), tf.float16)
-    return tf.transpose(tensor, permutation)

@@ -48,6 +48,33 @@ def test_int32_division_truncates_towards_zero(worker: Worker, tmp_path: Path) -
         np.testing.assert_array_equal(actual, [3, -3, -3, 3, 2, -2, 0])
 
 
+def test_int64_division_is_exact_over_its_whole_range(worker: Worker, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    x = random.integers(-(2**63), 2**63 - 1, 4000) >> random.integers(0, 62, 4000)
+    y = random.integers(-(2**63), 2**63 - 1, 4000) >> random.integers(0, 62, 4000)
+    y = np.where(y == 0, 7, y)
+    expected = np.array(
+        [abs(int(a)) // abs(int(b)) * (1 if (a < 0) == (b < 0) else -1) for a, b in zip(x, y, strict=True)]
+    )
+    fits = np.abs(expected.astype(np.float64)) < 2.0**62
+    x, y, expected = x[fits], y[fits], expected[fits].astype(np.int64)
+
+    for actual in run_node(worker, tmp_path, "Div", {"x": x, "z": y}, [len(x)]):
+        np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "uint32"])
+def test_integers_are_padded_and_transposed_in_their_own_type(worker: Worker, tmp_path: Path, dtype: str) -> None:
+    limits = np.iinfo(dtype)
+    x = np.array([[limits.min, limits.max, 3], [4, 5, limits.max - 1]], dtype)
+
+    for actual in run_node(worker, tmp_path, "Transpose", {"x": x}, [3, 2], perm=[1, 0]):
+        np.testing.assert_array_equal(actual, x.T)
+    pads = {"x": x, "pads": np.array([1, 0, 0, 2], np.int64)}
+    for actual in run_node(worker, tmp_path, "Pad", pads, [3, 5], constants=("pads",)):
+        np.testing.assert_array_equal(actual, np.pad(x, [(1, 0), (0, 2)]))
+
+
 @pytest.mark.parametrize(
     ("op", "function"), [("BitwiseAnd", np.bitwise_and), ("BitwiseOr", np.bitwise_or), ("BitwiseXor", np.bitwise_xor)]
 )

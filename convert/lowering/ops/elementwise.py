@@ -13,6 +13,9 @@ from convert.lowering.broadcast import unify
 from convert.lowering.call import NUMBER_TYPES, Call
 from convert.lowering.registry import lowers
 
+_LARGEST_IN_INT64 = 9.223371487098962e18
+"""The largest float32 below 2^63."""
+
 
 def _register_unary(op: str, function: Callable[[Tensor], Tensor]) -> None:
     def unary(call: Call) -> Value:
@@ -51,11 +54,30 @@ def _divide(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _truncated_quotient(left: Tensor, right: Tensor) -> Tensor:
-    """int64 has a kernel for floor division only; where the quotient is negative and inexact that is one less."""
-    quotient = tf.math.floordiv(left, right)
-    inexact = tf.not_equal(quotient * right, left)
-    negative = tf.not_equal(left < 0, right < 0)
-    return quotient + tf.cast(tf.logical_and(inexact, negative), left.dtype)
+    """int64 has a kernel for the remainder only; what is left divides exactly, so that float32 estimates come to it.
+
+    Each estimate is right to 22 bits; the third leaves nothing of 63.
+    """
+    remainder = tf.math.floormod(left, right)
+    whole = left - remainder
+    quotient = tf.zeros_like(whole)
+    divisor = tf.cast(right, tf.float32)
+    for _ in range(4):
+        rest = tf.cast(whole - quotient * right, tf.float32)
+        estimate = tf.clip_by_value(tf.round(rest / divisor), -_LARGEST_IN_INT64, _LARGEST_IN_INT64)
+        quotient = quotient + tf.cast(estimate, tf.int64)
+    is_rounded = tf.logical_and(tf.not_equal(remainder, 0), tf.not_equal(left < 0, right < 0))
+    return quotient + tf.cast(is_rounded, tf.int64)
+
+
+def _size(x: Tensor) -> Tensor:
+    """TFLite's ABS has no int64."""
+    return tf.maximum(x, -x) if x.dtype == tf.int64 else tf.abs(x)
+
+
+def _sign(x: Tensor) -> Tensor:
+    """Neither has SIGN."""
+    return tf.cast(x > 0, x.dtype) - tf.cast(x < 0, x.dtype) if x.dtype == tf.int64 else tf.sign(x)
 
 
 def _power(base: Tensor, exponent: Tensor) -> Tensor:
@@ -77,7 +99,7 @@ def _is_nan(x: Tensor) -> Tensor:
 
 UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     "Identity": tf.identity,
-    "Abs": tf.abs,
+    "Abs": _size,
     "Neg": tf.negative,
     "Sqrt": tf.sqrt,
     "Reciprocal": tf.math.reciprocal,
@@ -86,7 +108,7 @@ UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     "Floor": tf.floor,
     "Ceil": tf.math.ceil,
     "Round": tf.round,
-    "Sign": tf.sign,
+    "Sign": _sign,
     "Not": tf.logical_not,
     "IsNaN": _is_nan,
     "Sin": tf.sin,

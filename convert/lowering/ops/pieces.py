@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import tensorflow as tf
@@ -46,6 +47,10 @@ def split(call: Call) -> tuple[Value, ...]:
 
 
 def _parts(x: Tensor, sizes: Sequence[int], axis: int) -> Sequence[Tensor]:
+    if x.dtype == tf.int64:  # TFLite splits no int64, but slices it
+        edges = np.cumsum([0, *sizes])
+        before = (slice(None),) * axis
+        return [x[(*before, slice(int(a), int(b)))] for a, b in pairwise(edges)]
     parts: Sequence[Tensor] = tf.split(x, list(sizes) if len(set(sizes)) > 1 else len(sizes), axis)
     return parts
 
