@@ -17,7 +17,7 @@ from convert.layout.value import Tensor, TensorSequence, Value
 
 _ARITHMETIC = frozenset({
     "Abs", "Add", "ArgMax", "ArgMin", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Clip", "CumSum", "Div",
-    "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "MaxPool", "Min", "Mod", "Mul", "Neg", "Pow",
+    "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Neg", "Pow",
     "PRelu", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu", "Sign", "Sub", "Sum", "TopK",
 })  # fmt: skip
 _MOVES = frozenset({
@@ -37,6 +37,8 @@ def computed_as(op: str, dtype: tf.DType) -> tf.DType:
     """The type in which the op is computed on elements of that type."""
     if dtype == tf.float16 and op not in _MOVES_HALVES:
         return tf.float32
+    if op == "MaxPool" and dtype in (tf.int8, tf.uint8):
+        return tf.float32  # integers are pooled with a scale only
     if op in _ARITHMETIC or op in _MOVES or (op in _MOVES_BYTES_TOO and dtype.size > 1):
         return _WIDER.get(dtype, dtype)
     return dtype

@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 import tensorflow as tf
 
-from convert.layout.value import Tensor, Value
+from convert.layout.value import Array, Tensor, Value
 from convert.lowering.broadcast import unify
 from convert.lowering.call import NUMBER_TYPES, Call
 from convert.lowering.registry import lowers
@@ -87,10 +87,23 @@ def _power(base: Tensor, exponent: Tensor) -> Tensor:
         known = {2.0: tf.square, 0.5: tf.sqrt, -0.5: tf.math.rsqrt, 1.0: tf.identity}.get(float(exponent.item()))
         if known is not None and exponent.ndim <= base.shape.rank:
             return known(base)
+    if base.dtype == tf.int64 and isinstance(exponent, np.ndarray) and exponent.dtype.kind in "iu":
+        return _whole_power(base, exponent)
     exponent = tf.convert_to_tensor(exponent)
     if base.dtype.is_integer and exponent.dtype.is_floating:
         return tf.cast(tf.pow(tf.cast(base, exponent.dtype), exponent), base.dtype)
     return tf.pow(base, tf.cast(exponent, base.dtype))
+
+
+def _whole_power(base: Tensor, exponent: Array) -> Tensor:
+    """By squaring: TFLite's POW has no int64."""
+    if exponent.size == 0 or exponent.min() < 0:
+        return tf.pow(base, tf.cast(exponent, base.dtype))
+    power = tf.ones_like(base)
+    for bit in range(int(exponent.max()).bit_length()):
+        power = tf.where((exponent >> bit) & 1 == 1, power * base, power)
+        base = base * base
+    return power
 
 
 def _is_nan(x: Tensor) -> Tensor:
