@@ -29,7 +29,9 @@ from verify.samples.load import load
 from verify.worker import Limits, Worker
 
 BATCHES = (1, 2, 5)
-CONVERTING = Limits(timeout_s=600.0, memory_bytes=14 << 30, log_bytes=64 << 20)
+TIMEOUT_S = 600.0
+LEAST_MEMORY_BYTES, MOST_MEMORY_BYTES, MEMORY_FOLD = 8 << 30, 18 << 30, 20
+"""What onnx2tf may use: some for itself, and twenty times the ONNX file (AlexNet's 0.24 GB took 9.3)."""
 JUDGING = Limits(timeout_s=240.0, memory_bytes=8 << 30, log_bytes=16 << 20)
 _IMAGE_RANKS = (3, 4, 5)
 _LONGEST = 160
@@ -84,7 +86,7 @@ def measured(given: Given, version: str, scratch: Path) -> Onnx2tf:
     theirs, log = scratch / "onnx2tf_float32.tflite", scratch / "onnx2tf.log"
     result = Onnx2tf(version)
     try:
-        with Worker("onnx2tf", log_path=log, limits=CONVERTING) as worker:
+        with Worker("onnx2tf", log_path=log, limits=converting(given.onnx)) as worker:
             converted = worker.run(convert, onnx=given.onnx, out=theirs).value
         result = replace(result, seconds=converted.seconds, error=converted.error, flex=converted.flex)
         if converted.error:
@@ -99,6 +101,12 @@ def measured(given: Given, version: str, scratch: Path) -> Onnx2tf:
     except ToolError as error:
         result = replace(result, error=short(error.what))
     return result
+
+
+def converting(onnx: Path) -> Limits:
+    """What the converting job may use."""
+    memory_bytes = min(MOST_MEMORY_BYTES, LEAST_MEMORY_BYTES + MEMORY_FOLD * onnx.stat().st_size)
+    return Limits(TIMEOUT_S, memory_bytes, log_bytes=64 << 20)
 
 
 def convert(onnx: Path, out: Path) -> Converted:
