@@ -27,6 +27,31 @@ def _attention(picks: str, scale: str = "s = Softmax (m)", cut: str = "-1, 5, 3,
     flat = Constant <value_ints = [-1, 5, 8]> () y = Reshape (back, flat) }}"""
 
 
+@pytest.mark.parametrize(
+    ("cut", "perm", "axis"),
+    [("-1, 5, 2, 12", "0, 2, 1, 3", 3), ("-1, 5, 12, 2", "0, 3, 1, 2", -1), ("-1, 5, 12, 2", "0, 2, 1, 3", 1)],
+)
+def test_parts_may_be_split_off_too(cut, perm, axis):
+    picks = f"sizes = Constant <value_ints = [4, 4, 4]> () q, k, v = Split <axis = {axis}> (t, sizes)"
+    body = f"""net (float[N, 5, 8] x) => (float[N, z0, z1, z2] y) {{
+    p = MatMul (x, w) l = Add (b0, p) shape = Constant <value_ints = [{cut}]> () r = Reshape (l, shape)
+    t = Transpose <perm = [{perm}]> (r) {picks} a = Mul (q, k) y = Sub (a, v) }}"""
+    net = Rewritten(body, w=WEIGHT, b0=BIAS)
+    assert net.ops["MatMul"] == 3
+    assert "Split" not in net.ops
+    assert net.difference() < 1e-6
+
+
+def test_a_product_that_is_split_as_it_is_becomes_two():
+    net = Rewritten(
+        """net (float[N, 5, 8] x) => (float[N, 5, 12] y) {
+        p = MatMul (x, w) a, b = Split <axis = -1, num_outputs = 2> (p) g = Sigmoid (a) y = Mul (g, b) }""",
+        w=WEIGHT,
+    )
+    assert net.ops["MatMul"] == 2
+    assert net.difference() < 1e-6
+
+
 @pytest.mark.parametrize("picks", [GATHERED, SLICED])
 def test_queries_keys_and_values_are_projected_apart(picks):
     net = Rewritten(_attention(picks), w=WEIGHT, b0=BIAS)
