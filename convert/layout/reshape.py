@@ -58,6 +58,37 @@ def plan_reshape(layout: Layout, sizes: Sequence[Size], target: Sequence[Size]) 
     return ReshapePlan(layout, result.physical(tuple(target)), result)
 
 
+def common_refinement(left: Sequence[Size], right: Sequence[Size]) -> tuple[Size, ...] | None:
+    """The fewest axes that, merged, give either of two shapes of one tensor; ``None`` where their cuts cross."""
+    ours, theirs = [[size for size in sizes if size != 1][::-1] for sizes in (left, right)]
+    refined: list[Size] = []
+    if 0 in ours or 0 in theirs:
+        return None
+    while ours and theirs:
+        a, b = ours.pop(), theirs.pop()
+        inner, outer = exact_quotient(b, a), exact_quotient(a, b)
+        if inner is None and outer is None:
+            return None
+        refined.append(a if inner is not None else b)
+        if inner not in (None, 1):
+            theirs.append(inner)
+        if inner is None and outer is not None:
+            ours.append(outer)
+    return None if ours or theirs else tuple(refined)
+
+
+def order_of_parts(refined: Sequence[Size], merged: Sequence[Size], permutation: Sequence[int]) -> tuple[int, ...]:
+    """The transpose of ``refined`` that, merged, is ``merged`` transposed by ``permutation``."""
+    parts: list[list[int]] = []
+    axis = 0
+    for size in merged:
+        parts.append([])
+        while size != 1 and product(refined[each] for each in parts[-1]) != size:
+            parts[-1].append(axis)
+            axis += 1
+    return tuple(axis for output in permutation for axis in parts[output])
+
+
 def resolve_target(
     sizes: Sequence[Size], requested: Sequence[Size], *, zero_copies: bool = True
 ) -> tuple[Size, ...] | None:
@@ -136,9 +167,14 @@ def _fold(group: _Group, block: list[_Piece]) -> Fold:
 
 
 def _prepared(layout: Layout, groups: list[_Group], stored: list[_Piece]) -> Layout:
-    """The nearest layout in which each group lies together and in order: every group where its first piece lies."""
+    """The nearest layout in which each group lies together and in order: every group where its last piece lies.
+
+    What is stored innermost stays innermost: whole rows move, and the channels of what follows still come last
+    (attention's heads, next to their width once more: one transpose, where the first piece's place makes it two).
+    """
     by_piece = {piece: group for group in groups for piece in group.pieces}
-    brought_together = [member.axis for piece in stored for member in by_piece[piece].pieces]
+    from_behind = [member.axis for piece in reversed(stored) for member in reversed(by_piece[piece].pieces)]
+    brought_together = reversed(dict.fromkeys(from_behind))
     return Layout(tuple(dict.fromkeys([*brought_together, *layout.order])))
 
 

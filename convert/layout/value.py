@@ -18,6 +18,15 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
+class Merged:
+    """What a value is too: ``value`` reshaped to ``sizes``, then transposed."""
+
+    value: Value
+    sizes: tuple[Size, ...]
+    permutation: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Value:
     """A TensorFlow tensor, or a numpy constant that is not in the graph yet.
 
@@ -31,6 +40,8 @@ class Value:
     """Logical shape."""
     parameter: str | None = None
     """The initializer's name, for constants that are weights."""
+    merged: Merged | None = None
+    """Where it comes from, if a Reshape had to move data for it: the next Reshape may not need that."""
 
     @property
     def rank(self) -> int:

@@ -197,8 +197,11 @@ def _settled(call: Call, index: int, value: Value) -> Value:
     static = value.layout.physical([dim if isinstance(dim, int) else -1 for dim in shape])
     if any(ours is None and theirs != -1 for ours, theirs in zip(tensor.shape, static, strict=True)):
         tensor = _with_sizes(tensor, static)
-    names = [dim.value if isinstance(dim, ir.SymbolicDim) else None for dim in shape]
-    return Value(tensor, value.layout, call.trace.sizes(tensor, value.layout, names), value.parameter)
+    sizes = [
+        call.trace.named(size, dim.value if isinstance(dim, ir.SymbolicDim) else None) if known is None else known
+        for size, dim, known in zip(value.sizes, shape, value.layout.logical(tensor.shape), strict=True)
+    ]
+    return replace(value, data=tensor, sizes=tuple(sizes))
 
 
 def _with_sizes(tensor: Tensor, static: Sequence[object]) -> Tensor:

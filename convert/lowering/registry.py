@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from convert.layout.value import Value
@@ -47,6 +48,7 @@ def known_ops() -> tuple[str, ...]:
     return tuple(sorted(op for domain, op in _LOWERINGS if not domain))
 
 
+@cache
 def _load_families() -> None:
     from convert.lowering import ops
 

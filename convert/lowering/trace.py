@@ -24,6 +24,8 @@ class Trace:
         self.variables = variables
         self._symbols: dict[str, tuple[Tensor, int]] = {}
         self._scalars: dict[str, Tensor] = {}
+        self._known_as: dict[str, Size] = {}
+        self._unnamed: set[str] = set()
         self._stored: dict[tuple[int, Layout, Layout], Tensor] = {}
         self._kept: list[Tensor] = []
         self._numbers = count()
@@ -32,6 +34,7 @@ class Trace:
         """For a subgraph: it knows what is known here, and what it makes is not seen here. Variables are shared."""
         inner = Trace(self.variables)
         inner._symbols, inner._scalars = dict(self._symbols), dict(self._scalars)
+        inner._known_as, inner._unnamed = dict(self._known_as), set(self._unnamed)
         inner._stored, inner._kept = dict(self._stored), list(self._kept)
         inner._numbers = self._numbers
         return inner
@@ -52,11 +55,28 @@ class Trace:
             size = tensor.shape[physical]
             if size is None:
                 name = names[axis] if axis < len(names) else None
-                symbol = name or f"size{next(self._numbers)}"
+                symbol = name or f"?{next(self._numbers)}"
+                if name is None:
+                    self._unnamed.add(symbol)
                 self.define(symbol, tensor, physical)
                 size = Dim.of(symbol)
             sizes.append(size)
         return tuple(sizes)
+
+    def named(self, size: Size, name: str | None) -> Size:
+        """A dynamic size as what the first size was that ONNX gave this name, if nothing more is known of it.
+
+        What a lowering knows (``N·3`` of a Reshape) is worth more than ONNX's ``unk__7``, and says what that is.
+        """
+        if name is None or not isinstance(size, Dim):
+            return size
+        if str(size) not in self._unnamed:
+            self._known_as.setdefault(name, size)
+            return size
+        if name not in self._known_as:
+            self.define(name, *self._symbols[str(size)])
+            self._known_as[name] = Dim.of(name)
+        return self._known_as[name]
 
     def scalar(self, size: Size) -> Tensor | int:
         """A size as a Python integer, or as an int32 scalar where it is dynamic."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from convert.layout.dims import Dim, exact_quotient, product
 from convert.layout.layout import Fold, Layout, plan_relayout
-from convert.layout.reshape import plan_reshape, resolve_target
+from convert.layout.reshape import common_refinement, order_of_parts, plan_reshape, resolve_target
 
 N = Dim.of("N")
 
@@ -84,6 +84,48 @@ def test_a_channel_shuffle_moves_only_within_the_channels() -> None:
     assert split.prepared == Layout.channels_last(4)
     assert merged.prepared == swapped
     assert merged.layout == Layout((0, 2, 3, 1), (Fold(1, (58, 2), (1, 0)),))
+
+
+def test_heads_go_back_beside_their_width_in_one_transpose() -> None:
+    """What attention gives is stored (N, heads, tokens, width) and read as (N, tokens, heads · width)."""
+    plan = plan_reshape(Layout((0, 2, 1, 3)), (N, 197, 3, 64), (N, 197, 192))
+
+    assert plan.prepared.is_identity
+    assert plan.layout.is_identity
+
+
+def test_heads_go_back_into_channels_last_in_one_transpose() -> None:
+    """LeViT: stored (N, heads, tokens, width), read as (N, heads · width, height, width)."""
+    plan = plan_reshape(Layout((0, 1, 3, 2)), (N, 4, 16, 49), (N, 64, 7, 7))
+
+    assert plan.layout == Layout.channels_last(4)
+
+
+def test_axes_that_are_merged_transposed_and_split_again_were_only_transposed() -> None:
+    """Heads merged into the batch, tokens and width swapped, heads split off: keys, as torch's exporter spells them."""
+    refined = common_refinement((N, 3, 197, 64), (N * 3, 197, 64))
+
+    assert refined == (N, 3, 197, 64)
+    assert order_of_parts(refined, (N * 3, 197, 64), (0, 2, 1)) == (0, 1, 3, 2)
+
+
+def test_what_is_merged_and_split_at_once_has_a_common_refinement() -> None:
+    """MobileViT's patches: (N, C, H, W) as (N · C · H / 2, 2, W / 2, 2)."""
+    assert common_refinement((N, 64, 32, 32), (N * 1024, 2, 16, 2)) == (N, 64, 16, 2, 16, 2)
+    assert common_refinement((N, 6, 4), (N, 4, 6)) is None
+
+
+@given(reshapes(), st.randoms(use_true_random=False))
+def test_a_reshape_and_transpose_are_a_finer_transpose_and_a_merge(case, random) -> None:
+    shape, merged, _ = case
+    refined = common_refinement(shape, merged)
+    if refined is None:
+        return
+    permutation = tuple(random.sample(range(len(merged)), len(merged)))
+    order = order_of_parts(refined, merged, permutation)
+
+    expected = _numbered(shape).reshape(merged).transpose(permutation)
+    assert np.array_equal(_numbered(shape).reshape(refined).transpose(order).reshape(expected.shape), expected)
 
 
 def test_pooled_features_keep_identity_when_their_unit_axes_go() -> None:

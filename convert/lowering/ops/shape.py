@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
 
 from convert.layout.dims import Dim, Size, product
-from convert.layout.reshape import plan_reshape, resolve_target
-from convert.layout.value import Value, constant
+from convert.layout.reshape import ReshapePlan, common_refinement, order_of_parts, plan_reshape, resolve_target
+from convert.layout.value import Merged, Value, constant
 from convert.lowering.call import Call
 from convert.lowering.registry import lowers
 
@@ -19,9 +20,35 @@ def reshaped(call: Call, value: Value, target: Sequence[Size]) -> Value:
     if value.is_constant or value.is_shape_arithmetic:
         tensor = call.trace.reshape(call.trace.tensor(value, value.layout), target)
         return call.result(tensor)
-    plan = plan_reshape(value.layout, value.sizes, target)
+    value, plan = _cheapest(call, value, target)
     tensor = call.trace.reshape(call.trace.tensor(value, plan.prepared), plan.stored_sizes)
-    return Value(tensor, plan.layout, tuple(target))
+    moved = None if plan.prepared == value.layout else Merged(value, tuple(target), tuple(range(len(target))))
+    return Value(tensor, plan.layout, tuple(target), merged=moved)
+
+
+def _cheapest(call: Call, value: Value, target: Sequence[Size]) -> tuple[Value, ReshapePlan]:
+    """The value, or the one that a Reshape before had to move, cut finer and transposed: one move instead of two."""
+    plan = plan_reshape(value.layout, value.sizes, target)
+    source = _before_the_move(call, value)
+    if source is None:
+        return value, plan
+    direct = plan_reshape(source.layout, source.sizes, target)
+    return (source, direct) if direct.prepared == source.layout or plan.prepared != value.layout else (value, plan)
+
+
+def _before_the_move(call: Call, value: Value) -> Value | None:
+    """The same entries in the same order, in axes that both the Reshape before and the next one can be made of."""
+    if value.merged is None:
+        return None
+    source, merged = value.merged.value, value.merged
+    refined = common_refinement(source.sizes, merged.sizes)
+    if refined is None:
+        return None
+    plan = plan_reshape(source.layout, source.sizes, refined)
+    if plan.prepared != source.layout:
+        return None
+    cut = Value(call.trace.reshape(source.data, plan.stored_sizes), plan.layout, refined)
+    return _transposed(cut, order_of_parts(refined, merged.sizes, merged.permutation))
 
 
 @lowers("Reshape")
@@ -78,7 +105,15 @@ def transpose(call: Call) -> Value:
     permutation = call.integers("perm") or tuple(reversed(range(value.rank)))
     if not value.is_tensor:
         return call.result(tf.transpose(call.tensor(0), permutation))
-    return Value(value.data, value.layout.transposed(permutation), tuple(value.sizes[axis] for axis in permutation))
+    return _transposed(value, permutation)
+
+
+def _transposed(value: Value, permutation: Sequence[int]) -> Value:
+    merged = value.merged
+    if merged is not None:
+        merged = replace(merged, permutation=tuple(merged.permutation[axis] for axis in permutation))
+    sizes = tuple(value.sizes[axis] for axis in permutation)
+    return Value(value.data, value.layout.transposed(permutation), sizes, merged=merged)
 
 
 @lowers("Shape")
