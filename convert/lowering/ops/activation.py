@@ -7,10 +7,15 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from convert.layout.dims import product
+from convert.layout.layout import Layout
 from convert.layout.value import Tensor, Value
 from convert.lowering.broadcast import unify
 from convert.lowering.call import Call
 from convert.lowering.registry import lowers
+
+_MOST_AXES_OF_A_SOFTMAX = 5
+"""TensorFlow's kernel takes no more."""
 
 
 def _pointwise(call: Call, function: Callable[[Tensor], Tensor]) -> Value:
@@ -188,7 +193,18 @@ def _over_axis(call: Call, function: Callable[..., Tensor]) -> Value:
     value = call.value(0)
     axis = call.integer("axis", -1) % value.rank
     unfolded = call.unfolded(0, [axis])
+    if value.rank > _MOST_AXES_OF_A_SOFTMAX:
+        return _over_rows(call, function, unfolded, axis)
     return call.result(function(unfolded.data, axis=unfolded.layout.physical_axis(axis)), unfolded.layout)
+
+
+def _over_rows(call: Call, function: Callable[..., Tensor], value: Value, axis: int) -> Value:
+    """All other axes as one."""
+    layout = value.layout.unfolded()
+    layout = Layout((*(other for other in layout.order if other != axis), axis))
+    sizes = layout.physical(value.sizes)
+    rows = call.trace.reshape(call.tensor(0, layout), (product(sizes[:-1]), sizes[-1]))
+    return Value(call.trace.reshape(function(rows), sizes), layout, value.sizes)
 
 
 def _over_trailing_axes(call: Call, function: Callable[..., Tensor]) -> Value:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
+from convert.layout.dims import Size, product
 from convert.layout.layout import Layout, reorder_fold
 from convert.layout.value import Array, Tensor, Value
 from convert.lowering.call import Call
@@ -48,8 +51,29 @@ def matmul(call: Call) -> Value:
         return _matmul_weights(call, left, np.asarray(right.data))
     if left.rank == 1 or right.rank == 1:
         return _with_a_vector(call, left, right)
-    (a, adjoint_a), (b, adjoint_b) = _matrix(call, left), _matrix(call, right)
+    if _is_stored_by_columns(left) and _is_stored_by_columns(right):
+        b, a = (call.trace.tensor(value, _swapped(value.rank)) for value in (right, left))
+        if not _miscomputed(b, a):
+            y = tf.matmul(b, a)  # (A B)' = B' A', and the transposes are what is stored
+            return call.result(y, _swapped(y.shape.rank))
+    (a, adjoint_a), (b, adjoint_b) = _matrix(call, left), _matrix(call, right, on_the_right=True)
+    if _miscomputed(a, b):
+        a = call.trace.tensor(left, Layout.identity(left.rank))
+        b = call.trace.reshape(call.trace.tensor(right, Layout.identity(right.rank)), right.sizes[-2:])
+        return call.result(_by_one_matrix(call, a, left.sizes, b, right.sizes[-1]))
     return call.result(tf.matmul(a, b, transpose_a=adjoint_a, transpose_b=adjoint_b))
+
+
+def _miscomputed(a: Tensor, b: Tensor) -> bool:
+    """Whether TensorFlow 2.19 may write beyond its buffers: ``(5, 1, 4, 4) @ (4, 8)`` gives garbage, or crashes."""
+    single = all(size == 1 for size in b.shape[:-2])
+    return bool(single and len(a.shape) > 3 and any(size in (1, None) for size in a.shape[1:-2]))
+
+
+def _by_one_matrix(call: Call, a: Tensor, sizes: Sequence[Size], b: Tensor, columns: Size) -> Tensor:
+    """``a``, of these physical sizes, times one matrix, its rows in one stack."""
+    rows = call.trace.reshape(a, (product(sizes[:-1]), sizes[-1]))
+    return call.trace.reshape(tf.matmul(rows, b), (*sizes[:-1], columns))
 
 
 def _matmul_weights(call: Call, left: Value, weights: Array) -> Value:
@@ -69,6 +93,9 @@ def _times_weights(call: Call, left: Value, index: int, rows: Array, *, keep_axe
     fold = left.layout.fold_of(-1)
     if fold is not None:
         rows = reorder_fold(rows, type(fold)(0, fold.sizes, fold.order))
+    if _miscomputed(left.data, rows):
+        weights = tf.convert_to_tensor(call.weight(index, rows))
+        return _by_one_matrix(call, left.data, left.layout.physical(left.sizes), weights, rows.shape[-1])
     return tf.matmul(left.data, call.weight(index, rows))
 
 
@@ -81,10 +108,22 @@ def _with_a_vector(call: Call, left: Value, right: Value) -> Value:
     return call.result(tf.squeeze(y, -1 if right.rank == 1 else -2) if left.rank == 1 else y)
 
 
-def _matrix(call: Call, value: Value) -> tuple[Tensor, bool]:
-    """A stack of matrices, and whether each is stored transposed, which a batched product takes as it is."""
-    rank = value.rank
-    swapped = Layout((*range(rank - 2), rank - 1, rank - 2))
-    if value.is_tensor and value.layout == swapped:
+def _matrix(call: Call, value: Value, *, on_the_right: bool = False) -> tuple[Tensor, bool]:
+    """A stack of matrices, and whether each is stored transposed, which a batched product takes as it is.
+
+    A right factor that has to be moved, and is stored with its rows innermost, keeps them so: whole rows are moved.
+    """
+    if value.is_tensor and value.layout == _swapped(value.rank):
         return value.data, True
-    return call.trace.tensor(value, Layout.identity(rank)), False
+    if on_the_right and _is_stored_by_columns(value):
+        return call.trace.tensor(value, _swapped(value.rank)), True
+    return call.trace.tensor(value, Layout.identity(value.rank)), False
+
+
+def _swapped(rank: int) -> Layout:
+    """Each matrix of a stack stored transposed."""
+    return Layout((*range(rank - 2), rank - 1, rank - 2))
+
+
+def _is_stored_by_columns(value: Value) -> bool:
+    return value.is_tensor and value.rank > 1 and value.layout.order[-1] == value.rank - 2
