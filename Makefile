@@ -8,7 +8,7 @@ ON_PATH := --config-settings editable_mode=compat
 
 PEERS := .venv-peers
 
-.PHONY: help setup demo test test-all test-index lint bench table ops coverage peers clean
+.PHONY: help setup demo test test-all test-index lint bench lowering table ops coverage peers clean
 
 help:
 	@echo "make demo      train a LeNet on handwritten digits, convert it, and compare it with PyTorch"
@@ -18,6 +18,7 @@ help:
 	@echo "make lint      ruff, mypy --strict, import layering"
 	@echo "make bench     speed and memory against onnx2tf, side by side"
 	@echo "make ops       ONNX's own node tests through the exact lowering and onnx2tf, docs/onnx_ops.md (hours)"
+	@echo "make lowering  speed and memory of ONNX → SavedModel against onnx2tf"
 	@echo "make table     convert the list of networks and write docs/networks.md"
 	@echo "make coverage  convert every architecture of the zoos and write docs/coverage.md (hours; goes on where it stood)"
 	@echo "make peers     an environment with litert-torch, which make coverage then measures beside"
@@ -50,6 +51,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/bench.py
+
+lowering: $(STAMP)
+	$(BIN)/python benchmarks/lowering.py
 
 table: $(STAMP)
 	$(BIN)/python benchmarks/networks.py
