@@ -24,10 +24,9 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
         group_norm,
         identity_pool,
         local_response_norm,
+        matrix_transpose,
         mean_then_flatten,
         padded_max_pool,
-        scaled_weights,
-        separate_projections,
         static_reshape,
         zero_initial_state,
     )
@@ -36,6 +35,7 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
     infer_missing_shapes(model)
     notes = [
         *static_reshape.rewrite(model),
+        *matrix_transpose.rewrite(model),
         *identity_pool.rewrite(model),
         *local_response_norm.rewrite(model),
         *group_norm.rewrite(model),
@@ -45,8 +45,6 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
         *mean_then_flatten.rewrite(model),
         *padded_max_pool.rewrite(model),
         *zero_initial_state.rewrite(model),
-        *separate_projections.rewrite(model),
-        *scaled_weights.rewrite(model),
     ]
     remove_unused(model)
     return tuple(notes)

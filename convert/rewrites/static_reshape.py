@@ -11,6 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from convert.lowering.source import describe
+from convert.rewrites.computed_sizes import computed_sizes
 from convert.rewrites.graph import constant, input_of, integer, new_constant, nodes, sizes
 from convert.rewrites.note import RewriteNote
 
@@ -24,6 +25,7 @@ def rewrite(model: ir.Model) -> tuple[RewriteNote, ...]:
         if constant(input_of(node, 1)) is not None:
             continue
         _take_up_named_shape(node)
+        _say_what_is_computed(node)
         shape = sizes(node.outputs[0])
         reason = _obstacle(shape)
         if reason is None and shape is not None:
@@ -44,6 +46,13 @@ def _take_up_named_shape(node: ir.Node) -> None:
     named = source.inputs[0]
     if named is not None and named.shape is not None:
         node.outputs[0].shape = named.shape
+
+
+def _say_what_is_computed(node: ir.Node) -> None:
+    """Shape inference gives up on sizes taken from a Shape; the graph still says which they are (torch's attention)."""
+    output, computed = node.outputs[0], computed_sizes(input_of(node, 1))
+    if computed is not None and (output.shape is None or output.shape.has_unknown_dim()):
+        output.shape = ir.Shape(computed)
 
 
 def _obstacle(shape: tuple[int | None, ...] | None) -> str | None:
