@@ -27,6 +27,8 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
         matrix_transpose,
         mean_then_flatten,
         padded_max_pool,
+        scaled_weights,
+        separate_projections,
         static_reshape,
         zero_initial_state,
     )
@@ -45,6 +47,8 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
         *mean_then_flatten.rewrite(model),
         *padded_max_pool.rewrite(model),
         *zero_initial_state.rewrite(model),
+        *separate_projections.rewrite(model),
+        *scaled_weights.rewrite(model),
     ]
     remove_unused(model)
     return tuple(notes)
