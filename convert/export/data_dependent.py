@@ -14,7 +14,8 @@ _BRANCH = (
 )
 _LOOP = (
     "take a fixed number of turns (a Python for loop over a range is written out) and keep what is finished with "
-    "torch.where; or export one turn as a model of its own and loop in the program that runs it"
+    "torch.where; or use torch._higher_order_ops.while_loop(cond_fn, body_fn, (x,)), which becomes a While; or export "
+    "one turn as a model of its own and loop in the program that runs it"
 )
 _STRUCTURE = (
     "let the structure be known before the data is: make the tree, the lengths or the number of steps an argument of "

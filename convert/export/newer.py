@@ -17,6 +17,7 @@ from convert.export.examples import example_inputs
 from convert.export.flat_outputs import flat_outputs, is_unknown_container
 from convert.export.known_errors.programs import explain_program
 from convert.export.plan import ExportPlan, Written
+from convert.export.recurrent_shapes import recurrent_shapes
 from convert.export.settle import RecordedProgram, SettledProgram, recorded
 from convert.export.shortcuts import shortcuts
 from convert.export.source_line import make_traces_portable, of_exception, of_stack_trace
@@ -116,7 +117,7 @@ def _user_inputs(program: ExportedProgram) -> tuple[str, ...]:
 
 def _export(module: torch.nn.Module, arguments: tuple[torch.Tensor, ...], dims: Any) -> ExportedProgram:
     def export() -> ExportedProgram:
-        with torch.no_grad():
+        with torch.no_grad(), recurrent_shapes():
             return torch.export.export(module, arguments, dynamic_shapes=dims, strict=False)
 
     try:

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 Table = Mapping[Any, Any]
 """What the exporter cannot translate and so wants decomposed: operator → decomposition."""
 
+_LSTM = torch.ops.aten.lstm.input
 _SYMBOLIC_ARITHMETIC = frozenset({
     operator.getitem, operator.add, operator.sub, operator.mul, operator.floordiv, operator.mod, operator.neg,
 })  # fmt: skip
@@ -37,7 +38,8 @@ class RecordedProgram(ExportedProgram):
         self, decomp_table: dict[Any, Callable[..., Any]] | None = None, decompose_custom_triton_ops: bool = False
     ) -> ExportedProgram:
         """The program retraced, its operators decomposed by the table."""
-        self.decomposed = super().run_decompositions(decomp_table, decompose_custom_triton_ops)
+        table = _with_projected_lstms(self.graph, decomp_table)
+        self.decomposed = super().run_decompositions(table, decompose_custom_triton_ops)
         return self.decomposed
 
 
@@ -66,6 +68,13 @@ class SettledProgram(RecordedProgram):
             if old != new:
                 self.graph_signature.replace_all_uses(old, new)
         return declined
+
+
+def _with_projected_lstms(graph: Graph, table: dict[Any, Callable[..., Any]] | None) -> Any:
+    """The table, with LSTMs taken apart where one has ``proj_size``: the exporter translates it as if it had none."""
+    if table is None or all(spelled_out.recurrent(node) for node in graph.nodes if node.target is _LSTM):
+        return table
+    return {**table, _LSTM: torch._decomp.decomposition_table[_LSTM]}
 
 
 def _output_names(graph: Graph) -> tuple[str, ...]:
@@ -121,6 +130,8 @@ def _settle_node(node: Node, table: Table, composite: Table) -> str | None:
 
 def _untranslatable(node: Node, table: Table, composite: Table) -> str | None:
     """Why the exporter has no translation for a node's operator as it stands."""
+    if node.target is _LSTM and not spelled_out.recurrent(node):
+        return "the exporter knows no LSTM with a projection"
     if node.target in table:
         return "the exporter wants it decomposed"
     is_composite = node.target.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd)  # type: ignore[union-attr]

@@ -68,11 +68,16 @@ def dropout(node: Node) -> bool:
 
 
 def translated_as_it_is(_node: Node) -> bool:
-    """Composites that a retrace takes apart, although the exporter knows them whole.
-
-    Some may return a view; of an LSTM it makes every step (64 steps of a bidirectional GRU: a minute).
-    """
+    """Composites that may return a view: a retrace takes them apart, although the exporter knows them whole."""
     return True
+
+
+def recurrent(node: Node) -> bool:
+    """An LSTM or GRU as the exporter translates it: two or four weights a direction, so no projection of the state."""
+    arguments = arguments_by_name(node)
+    directions = arguments["num_layers"] * (2 if arguments["bidirectional"] else 1)
+    weights = directions * (4 if arguments["has_biases"] else 2)
+    return len(arguments["params"]) == weights and not arguments["train"]
 
 
 def even_chunks(node: Node) -> bool:
@@ -142,8 +147,8 @@ _RULES: dict[Any, Callable[[Node], bool]] = {
     _aten.flatten.using_ints: translated_as_it_is,
     _aten.reshape.default: translated_as_it_is,
     _aten.contiguous.default: translated_as_it_is,
-    _aten.lstm.input: translated_as_it_is,
-    _aten.gru.input: translated_as_it_is,
+    _aten.lstm.input: recurrent,
+    _aten.gru.input: recurrent,
     _aten.chunk.default: even_chunks,
     _aten.swapaxes.default: swapaxes,
     _aten.swapdims.default: swapaxes,

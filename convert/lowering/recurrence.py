@@ -87,7 +87,7 @@ def _several(
 def _turns(inputs: Tensor, states: States, step: Step, course: Course, kept: Tensor | None) -> Walked:
     """Each turn pushes its outputs in at one end of ``kept`` and as many out at the other."""
     count, axis = course.steps_per_turn, course.axis
-    turns = course.steps // count
+    turns = course.steps if count == 1 else course.steps // count
     chunked = _chunked(inputs, axis, turns, count)
 
     def turn(index: Tensor, *loop: Tensor) -> tuple[Tensor, ...]:

@@ -66,6 +66,10 @@ def test_torch_cond_becomes_an_if_of_two_modules(convert: Convert) -> None:
     assert convert(recurrent.ModularNet).tflite_ops["IF"] == 1
 
 
+def test_torchs_while_loop_becomes_a_while(convert: Convert) -> None:
+    assert convert(recurrent.SettlingNet).tflite_ops["WHILE"] == 1
+
+
 def test_a_tree_whose_shape_is_fixed_is_written_out(convert: Convert) -> None:
     assert not {"IF", "WHILE"} & set(convert(recurrent.TreeNet).tflite_ops)
 

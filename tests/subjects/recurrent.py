@@ -227,6 +227,27 @@ class ModularNet(nn.Module):
         return torch.cond(x.sum() > 0, self.find, self.describe, (x,))
 
 
+class SettlingNet(nn.Module):
+    """A layer applied until its output hardly changes, with torch's ``while_loop``. (batch, 8) → (batch, 8)."""
+
+    inputs = (FEATURES,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(14)
+        self.layer = nn.Linear(8, 8)
+
+    def forward(self, features: Tensor) -> Tensor:
+        def unsettled(turn: Tensor, x: Tensor) -> Tensor:
+            return (turn < 6) & ((torch.tanh(self.layer(x)) - x).abs().sum() > 0.05)
+
+        def again(turn: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+            return turn + 1, torch.tanh(self.layer(x))
+
+        loop = torch._higher_order_ops.while_loop
+        return loop(unsettled, again, (torch.zeros((), dtype=torch.int64), features))[1]
+
+
 class TreeNet(nn.Module):
     """A tree-structured net over a sentence whose parse is fixed: leaves are embedded, pairs are merged by one cell.
 
