@@ -27,8 +27,9 @@ _MOVES = frozenset({
 _MOVES_BYTES_TOO = frozenset({"Concat", "Gather", "Slice", "Split"})
 """For which TFLite has 8-bit kernels, but not all of those for 16 bits and 32 unsigned ones."""
 _MOVES_HALVES = frozenset({
-    "Cast", "CastLike", "Constant", "Flatten", "Identity", "If", "Loop", "Reshape", "Scan", "Shape", "Size", "Squeeze",
-    "Transpose", "Unsqueeze",
+    "Cast", "CastLike", "Constant", "Flatten", "Identity", "If", "Loop", "Optional", "OptionalGetElement",
+    "OptionalHasElement", "Reshape", "Scan", "SequenceAt", "SequenceConstruct", "SequenceErase", "SequenceInsert",
+    "SequenceLength", "Shape", "Size", "Squeeze", "Transpose", "Unsqueeze",
 })  # fmt: skip
 _WIDER = {tf.int8: tf.int32, tf.uint8: tf.int32, tf.int16: tf.int32, tf.uint16: tf.int32, tf.uint32: tf.int64}
 
