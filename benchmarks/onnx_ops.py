@@ -34,7 +34,8 @@ INTRODUCTION = """# ONNX's node tests
 Made by `make ops`. Every node test in the `onnx` {version} wheel, {count} of them, the expanded functions too, each
 with the inputs and the expected outputs that come with it. *exact, TensorFlow* and *exact, LiteRT* are `convert`'s own
 lowering, run as a traced function and as a compiled `.tflite` of builtins; *onnx2tf, LiteRT* is onnx2tf's Keras model
-compiled the same way, with the test's own inputs as its probe and any order of the output's axes accepted.
+compiled the same way, with the test's own inputs as its probe, any order of the output's axes and any width of its type
+accepted, and a second try with all inputs but the first bound as constants.
 
 *same*: equal up to float32 rounding (1e-4 relative, 2e-5 absolute; float16 2e-3), integers and booleans bit by bit.
 *different*: a wrong result. *refused*: an error that says what is not supported. *failed*: any other error or a crash.
@@ -106,17 +107,13 @@ def markdown(cases: list[dict[str, Any]], version: str) -> str:
 
 def _totals(cases: list[dict[str, Any]]) -> str:
     results = ("same", "refused", "failed", "different")
-    lines = [
-        "## In all\n",
-        "|road|counted|same|refused|failed|different|per cent|excluded|",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
-    ]
+    lines = [f"## In all\n\n|road|counted|{'|'.join(results)}|per cent|excluded|not run|", "|---|" + "--:|" * 8]
     for road, title in ROADS.items():
         counts = _counts(cases, road)
         total = sum(counts[result] for result in results)
-        share = f"{100 * counts['same'] / total:.1f}" if total else "–"
         numbers = "|".join(str(counts[result]) for result in results)
-        lines.append(f"|{title}|{total}|{numbers}|{share}|{counts['excluded']}|")
+        share = f"{100 * counts['same'] / total:.1f}" if total else "–"
+        lines.append(f"|{title}|{total}|{numbers}|{share}|{counts['excluded']}|{counts['not run']}|")
     return "\n".join(lines) + "\n"
 
 

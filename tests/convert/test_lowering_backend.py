@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from node_cases import case_names, read_case
 from node_exclusions import EXCLUSIONS, ROADS, exclusion
 from node_runner import Roads, run_cases
 
+TABLE = Path(__file__).parents[2] / "docs" / "onnx_ops.json"
 PASSING = 0.95
 """Of the cases that TFLite can express."""
 
@@ -73,6 +75,33 @@ def test_all_ops_compute_what_onnx_says_in_tensorflow_and_in_litert(tmp_path: Pa
     for road in ROADS:
         counted = Counter(_counted(outcomes, road))
         assert counted["same"] >= PASSING * counted.total()
+
+
+def test_the_table_excludes_nothing_that_passes_and_hides_nothing_wrong() -> None:
+    cases = json.loads(TABLE.read_text())["cases"]
+
+    assert not [
+        (case["name"], road)
+        for case in cases
+        for road in ROADS
+        if case[road]["excluded"] and case[road]["result"] == "same"
+    ]
+    assert not [
+        (case["name"], road)
+        for case in cases
+        for road in ROADS
+        if not case[road]["excluded"] and case[road]["result"] == "different"
+    ]
+
+
+def test_the_table_has_every_case_and_the_exclusions_of_now() -> None:
+    cases = json.loads(TABLE.read_text())["cases"]
+
+    assert tuple(case["name"] for case in cases) == case_names()
+    assert all(case[road]["excluded"] == exclusion(read_case(case["name"]), road) for case in cases for road in ROADS)
+    for road in ROADS:
+        results = Counter(case[road]["result"] for case in cases if not case[road]["excluded"])
+        assert results["same"] >= PASSING * results.total()
 
 
 def test_every_exclusion_excludes_something_and_says_why() -> None:
