@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import peers
@@ -24,6 +24,7 @@ from convert.workspace import code_sha256
 from convert.zoo.files import last_result, result_path, write_result
 from convert.zoo.job import Job
 from convert.zoo.jobs import make_jobs
+from convert.zoo.manifest import only_targets
 from convert.zoo.places import Places
 from convert.zoo.plan import Zoo
 from convert.zoo.result import JobResult, Outcome
@@ -37,6 +38,7 @@ from verify.atomic import write_text
 from verify.jsonio import to_jsonable
 
 ROOT = Path(__file__).parent.parent
+FLOAT = "float32"
 _AT_INT8 = "stage: int8"
 
 
@@ -73,7 +75,7 @@ def run(files: Sequence[ZooFile], options: Options) -> None:
             for chunk in chunks(models):
                 run_chunk(file, [model.id for model in chunk], options)
     for file in files:
-        write_summary(collect_zoo(file.zoo, ZooRun(file.places)), file.places.output)
+        write_summary(collect_zoo(as_converted(file, options.output), ZooRun(file.places)), file.places.output)
 
 
 def run_chunk(file: ZooFile, ids: Sequence[str], options: Options) -> None:
@@ -81,9 +83,9 @@ def run_chunk(file: ZooFile, ids: Sequence[str], options: Options) -> None:
     print(f"{file.zoo.name}: {', '.join(ids)}", file=sys.stderr, flush=True)
     convert(file, ids, options)
     without_int8 = int8_failures(file.places, ids)
+    remember_int8_failures(options.output, file.places, ids, without_int8)
     if without_int8:
-        convert(file, list(without_int8), options, "--targets", "float32")
-        remember_int8_failures(options.output, without_int8, file.places)
+        convert(file, list(without_int8), options, "--targets", FLOAT)
     for model_id in ids:
         with tempfile.TemporaryDirectory(dir=options.output) as scratch:
             compare(file.places, model_id, options, Path(scratch))
@@ -107,12 +109,22 @@ def int8_failures(places: Places, ids: Sequence[str]) -> dict[str, JobResult]:
     }
 
 
-def remember_int8_failures(output: Path, failures: Mapping[str, JobResult], places: Places) -> None:
+def remember_int8_failures(output: Path, places: Places, ids: Sequence[str], failures: Mapping[str, JobResult]) -> None:
     """Keep why, for the row of the float files: by the model, with the key of the job that failed."""
-    kept = read_int8_failures(output)
+    ran = {f"{places.output.name}/{model_id}" for model_id in ids}
+    kept = {name: failure for name, failure in read_int8_failures(output).items() if name not in ran}
     for model_id, result in failures.items():
         kept[f"{places.output.name}/{model_id}"] = Int8Failure(result.key, one_line(result))
     write_text(output / INT8_FAILURES, json.dumps(to_jsonable(kept, dict[str, Int8Failure]), indent=1) + "\n")
+
+
+def as_converted(file: ZooFile, output: Path) -> Zoo:
+    """The zoo, asking for no int8 where there is none: its results are then those of the float files."""
+    failures = read_int8_failures(output)
+    floats = only_targets(file.zoo, FLOAT)
+    pairs = zip(file.zoo.models, floats.models, strict=True)
+    name = file.places.output.name
+    return replace(file.zoo, models=tuple(less if f"{name}/{model.id}" in failures else model for model, less in pairs))
 
 
 def compare(places: Places, model_id: str, options: Options, scratch: Path) -> None:

@@ -47,6 +47,8 @@ class PreparedSamples:
 def plan_samples(settings: RunSettings, max_calibration: int) -> SamplePlan:
     """What the settings ask for. Data given to calibrate on also judges, held out, unless other data is named for that.
 
+    ``max_calibration`` is 0 where nothing is calibrated.
+
     Raises ``SamplesInvalid`` when a source is none.
     """
     calibration = parse_samples(settings.calibration, seed=settings.seed) if settings.calibration else None
@@ -54,7 +56,8 @@ def plan_samples(settings: RunSettings, max_calibration: int) -> SamplePlan:
     judging = calibration if hold_out and calibration else parse_samples(settings.evaluation, seed=settings.seed)
     random = isinstance(judging, RandomSamples)
     max_judging = sum(JUDGING_BATCH_SIZES) if random else settings.max_judging
-    return SamplePlan(judging, calibration, hold_out, max_judging, max_calibration)
+    wanted = calibration if max_calibration else None
+    return SamplePlan(judging, wanted, hold_out, max_judging, max_calibration)
 
 
 def prepare_samples(inputs: tuple[InputSpec, ...], plan: SamplePlan, folder: Path) -> PreparedSamples:

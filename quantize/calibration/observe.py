@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from verify.errors import ModelUnreadable, SamplesInvalid
+from verify.errors import ModelUnreadable, QuantizationFailed, SamplesInvalid
 from verify.runners.base import Batch
 from verify.runners.tflite_file import TensorMap
 from verify.threads import runtime_threads
@@ -48,7 +48,8 @@ def observe(
 ) -> Iterator[Observation]:
     """Run each sample and yield what was seen of ``tensors`` (name, index in the subgraph).
 
-    Raises ``SamplesInvalid`` when the model cannot run a sample, or gives NaN or nothing finite on one.
+    Raises ``SamplesInvalid`` when the model cannot run a sample, or gives NaN or nothing finite on one,
+    ``QuantizationFailed`` when LiteRT does not show a tensor.
     """
     interpreter = _open(model)
     run = _signature_runner(interpreter, names)
@@ -61,7 +62,7 @@ def observe(
                 f"({', '.join(f'{key} {value.dtype}{list(value.shape)}' for key, value in sample.items())}): {error}",
                 fix="give samples of the shapes and types that the model takes",
             ) from error
-        pairs = [_extremes(interpreter.get_tensor(at, names.subgraph), name, number) for name, at in tensors]
+        pairs = [_extremes(_values(interpreter, at, names.subgraph, name), name, number) for name, at in tensors]
         low, high = zip(*pairs, strict=True) if pairs else ((), ())
         outputs = {name: interpreter.get_tensor(at, names.subgraph) for name, at in names.outputs}
         yield Observation(sample, outputs, Extremes(np.array(low, np.float32), np.array(high, np.float32)))
@@ -99,6 +100,18 @@ def _signature_runner(interpreter: Any, names: TensorMap) -> Any:
         interpreter.invoke()
 
     return run
+
+
+def _values(interpreter: Any, at: int, subgraph: int, name: str) -> npt.NDArray[Any]:
+    """What a tensor held in the last run. LiteRT keeps none of some tensors around loops and recurrent layers."""
+    try:
+        values: npt.NDArray[Any] = interpreter.get_tensor(at, subgraph)
+    except ValueError as error:
+        raise QuantizationFailed(
+            f"LiteRT keeps no values of tensor {name!r}, so its range cannot be learnt: {error}",
+            fix="use the float16 or dynamic int8 file",
+        ) from error
+    return values
 
 
 def _extremes(values: npt.NDArray[Any], name: str, number: int) -> tuple[float, float]:
