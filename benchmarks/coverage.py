@@ -45,7 +45,7 @@ def main() -> int:
         if not files:
             raise SystemExit(f"no zoo has a model that --filter {' '.join(options.filters)} chooses")
         python = options.peers.absolute() if options.peers.is_file() else None
-        run(files, Options(options.output, options.jobs, onnx2tf=not options.no_onnx2tf, peers=python))
+        run(files, Options(options.output, options.jobs, not options.no_onnx2tf, python, options.again))
     rows = [row for path in manifests for row in zoo_rows(read_zoo(path), options.output)]
     write_page([*rows, *refused_rows(REFUSED)], options.docs)
     return 0
@@ -82,6 +82,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--jobs", type=int, default=1, help="conversions at a time; latencies are of a quiet machine at 1"
     )
+    parser.add_argument("--again", action="store_true", help="run what has a result too, for a peer that is new, say")
     parser.add_argument("--no-onnx2tf", action="store_true", help="do not run onnx2tf beside")
     parser.add_argument(
         "--peers", type=Path, default=ROOT / ".venv-peers" / "bin" / "python", help="after `make peers`"

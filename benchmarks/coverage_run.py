@@ -60,6 +60,8 @@ class Options:
     onnx2tf: bool = True
     peers: Path | None = None
     """The Python of an environment with litert-torch."""
+    again: bool = False
+    """Run what has a result too."""
 
 
 def run(files: Sequence[ZooFile], options: Options) -> None:
@@ -68,7 +70,7 @@ def run(files: Sequence[ZooFile], options: Options) -> None:
     record_commit(options.output)
     for file in files:
         write_checkpoints(file.zoo, options.output / "checkpoints.log")
-    due = {file.manifest: set(unfinished(file)) for file in files}
+    due = {file.manifest: wanted(file, again=options.again) for file in files}
     for tier in range(TIERS):
         for file in files:
             models = [model for model in file.zoo.models if model.id in due[file.manifest] and tier_of(model) == tier]
@@ -96,6 +98,7 @@ def convert(file: ZooFile, ids: Sequence[str], options: Options, *more: str) -> 
     """The zoo's own command on some of its models; how it ends is in its results."""
     command = [sys.executable, "-m", "convert", "zoo", "run", str(file.manifest), "-o", str(file.places.output)]
     command += ["--filter", f"id={'|'.join(ids)}", "--jobs", str(options.slots), *more]
+    command += ["--retry", "all"] if options.again else []
     subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
 
 
@@ -155,6 +158,11 @@ def reduce_to_reports(file: ZooFile, ids: Sequence[str]) -> None:
             places.checkout(model_id).update(store, reduced)
             write_result(reduced, result_path(places.jobs, model_id))
     gc(store, None, grace_s=0)
+
+
+def wanted(file: ZooFile, *, again: bool) -> set[str]:
+    """The models to run."""
+    return {model.id for model in file.zoo.models} if again else set(unfinished(file))
 
 
 def unfinished(file: ZooFile) -> Iterator[str]:
