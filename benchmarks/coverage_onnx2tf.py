@@ -173,7 +173,7 @@ def infer(interpreter: Any, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
     arrays = {}
     for place, (name, array) in enumerate(feed.items()):
         detail = details.get(_plain(name), by_order[place])
-        fed = np.moveaxis(array, 1, -1) if array.ndim in _IMAGE_RANKS else array
+        fed = as_taken(array, detail["shape_signature"])
         interpreter.resize_tensor_input(detail["index"], fed.shape)
         arrays[detail["index"]] = fed.astype(detail["dtype"])
     interpreter.allocate_tensors()
@@ -181,6 +181,15 @@ def infer(interpreter: Any, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
         interpreter.set_tensor(index, array)
     interpreter.invoke()
     return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
+
+
+def as_taken(array: np.ndarray, dims: Sequence[int]) -> np.ndarray:
+    """An input in PyTorch's layout as onnx2tf's file takes it: channels-last, where the file's dims allow it."""
+    if array.ndim not in _IMAGE_RANKS:
+        return array
+    moved = np.moveaxis(array, 1, -1)
+    fits = all(dim in {-1, size} for dim, size in zip(dims[1:], moved.shape[1:], strict=True))
+    return moved if fits else array
 
 
 def most_favourable_db(expected: Sequence[np.ndarray], actual: Sequence[np.ndarray]) -> float:

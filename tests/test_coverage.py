@@ -180,6 +180,15 @@ def test_an_output_in_another_order_of_axes_counts_as_what_it_is():
     assert most_favourable_db([want], [want[:1]]) == -300.0
 
 
+def test_inputs_go_in_channels_last_where_the_file_takes_them_so():
+    from coverage_onnx2tf import as_taken
+
+    image = np.zeros((2, 3, 4, 5), np.float32)
+    assert as_taken(image, [-1, 4, 5, 3]).shape == (2, 4, 5, 3)
+    assert as_taken(image, [1, 3, 4, 5]).shape == (2, 3, 4, 5)
+    assert as_taken(image[0, 0], [1, 5]).shape == (4, 5)
+
+
 def test_messages_name_no_folder_of_this_machine():
     from coverage_onnx2tf import short
 
