@@ -85,6 +85,17 @@ def save(names: Sequence[str], path: Path) -> Path:
     graph = Graph()
     for name in names:
         (CASES[name] if name in CASES else REFUSED[name][0])(Case(graph, name))
+    return _save(graph, path)
+
+
+def save_one(build: Build, path: Path) -> Path:
+    """One graph that is no registered case."""
+    graph = Graph()
+    build(Case(graph, "net"))
+    return _save(graph, path)
+
+
+def _save(graph: Graph, path: Path) -> Path:
     model = helper.make_model(
         helper.make_graph(graph.nodes, "graph", graph.inputs, [], graph.weights),
         opset_imports=[helper.make_opsetid("", 21)],
@@ -323,6 +334,37 @@ def joint_projection_of_queries_keys_and_values(c: Case) -> None:
     x = c.reshape(c.op("MatMul", c.input("N", 3, 3), c.weight(3, 27)), -1, 3, 3, 3, 3)
     q, k, v = (c.op("Gather", c.transpose(x, 2, 0, 3, 1, 4), c.scalar(index), axis=0) for index in range(3))
     c.output(c.op("MatMul", c.op("MatMul", q, c.transpose(k, 0, 1, 3, 2)), v))
+
+
+@case
+def a_unit_axis_before_the_rows_of_a_product(c: Case) -> None:
+    """TensorFlow 2.19 writes beyond its buffers for (5, 1, 4, 4) @ (4, 8)."""
+    x = c.input("N", 1, 4, 4)
+    c.output(c.op("MatMul", x, c.weight(4, 8)), c.op("MatMul", x, c.op("ReduceMean", x, c.ints(0), keepdims=1)))
+    c.output(c.op("MatMul", c.op("Relu", x), c.transpose(c.op("ReduceMax", x, c.ints(0, 1), keepdims=0), 1, 0)))
+
+
+@case
+def products_stored_by_columns(c: Case) -> None:
+    """Values times transposed weights of attention, the way convolutional nets write it."""
+    x, y = (c.reshape(c.image(), -1, 8, 64) for _ in range(2))
+    scores = c.op("Softmax", c.op("MatMul", c.transpose(x, 0, 2, 1), y), axis=-1)
+    c.output(c.conv(c.reshape(c.op("MatMul", x, c.transpose(scores, 0, 2, 1)), -1, 8, 8, 8)))
+
+
+@case
+def patches_unfolded_and_folded(c: Case) -> None:
+    """MobileViT: pixels of the same place in each 2×2 patch become a batch of their own."""
+    x = c.reshape(c.transpose(c.reshape(c.image(8, 4, 4), -1, 2, 2, 2), 0, 2, 1, 3), -1, 8, 4, 4)
+    x = c.op("MatMul", c.reshape(c.transpose(x, 0, 3, 2, 1), -1, 4, 8), c.weight(8, 8))
+    x = c.reshape(c.transpose(c.reshape(x, -1, 4, 4, 8), 0, 3, 2, 1), -1, 2, 2, 2)
+    c.output(c.conv(c.reshape(c.transpose(x, 0, 2, 1, 3), -1, 8, 4, 4)))
+
+
+@case
+def softmax_of_six_axes(c: Case) -> None:
+    x = c.reshape(c.image(), -1, 2, 4, 2, 4, 8)
+    c.output(*(c.op("Softmax", x, axis=axis) for axis in (1, 3, 5)))
 
 
 @case
