@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from convert.layout.dims import Dim, Size, evaluate
-from convert.layout.layout import Layout, plan_relayout
+from convert.layout.layout import Layout, contiguous, plan_relayout
 from convert.layout.value import Array, Tensor, Value
 from convert.lowering.kernel_types import transposed
 
@@ -120,7 +120,7 @@ class Trace:
             name += "_rearranged"
         legal_name = _NOT_IN_A_NAME.sub("_", name).lstrip("_/\\>-.")
         self.variables[name] = tf.Variable(
-            np.ascontiguousarray(array),
+            contiguous(array),
             name=legal_name,
             experimental_enable_variable_lifting=False,  # with lifting tf.function traces twice: twice the time
         )

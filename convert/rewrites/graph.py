@@ -72,6 +72,12 @@ def constant(value: ir.Value | None) -> Array | None:
     return None if tensor is None else tensor.numpy()
 
 
+def constant_sizes(value: ir.Value | None) -> tuple[int, ...] | None:
+    """The shape of a value whose numbers the model holds, without reading them: reading copies."""
+    tensor = None if value is None or value.is_graph_input() else ir.convenience.get_const_tensor(value)
+    return None if tensor is None else tuple(int(size) for size in tensor.shape)  # type: ignore[arg-type]
+
+
 def sizes(value: ir.Value | None) -> tuple[int | None, ...] | None:
     """A value's shape with ``None`` for dynamic axes; ``None`` if not even its rank is known."""
     if value is None or value.shape is None:

@@ -7,11 +7,23 @@ Attention's ``1 / √d`` asked for it: exporters multiply the queries and the ke
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 
 from convert.lowering.source import describe
-from convert.rewrites.graph import bypass, can_bypass, constant, input_of, nodes, set_weight, sizes
+from convert.rewrites.graph import (
+    Array,
+    bypass,
+    can_bypass,
+    constant,
+    constant_sizes,
+    input_of,
+    nodes,
+    set_weight,
+    sizes,
+)
 from convert.rewrites.note import RewriteNote
 
 NAME = "scaled_weights"
@@ -39,9 +51,10 @@ def rewrite(model: ir.Model) -> tuple[RewriteNote, ...]:
 def _factor(node: ir.Node) -> tuple[ir.Value, float] | None:
     """What is multiplied, and by which number."""
     for index in (1, 0) if node.op_type == "Mul" else (1,):
-        number, source = constant(node.inputs[index]), node.inputs[1 - index]
+        factor, source = node.inputs[index], node.inputs[1 - index]
+        number = _single_number(factor)
         shape = sizes(source)
-        if number is None or source is None or number.size != 1 or number.dtype.kind != "f":
+        if number is None or source is None or number.dtype.kind != "f":
             continue
         if number.ndim > (1 if shape is None else len(shape)):
             continue
@@ -49,6 +62,11 @@ def _factor(node: ir.Node) -> tuple[ir.Value, float] | None:
         if np.isfinite(value) and (node.op_type == "Mul" or value != 0):
             return source, value if node.op_type == "Mul" else 1 / value
     return None
+
+
+def _single_number(value: ir.Value | None) -> Array | None:
+    shape = constant_sizes(value)
+    return constant(value) if shape is not None and math.prod(shape) == 1 else None
 
 
 def _linear_before(value: ir.Value | None, user: ir.Node) -> ir.Node | None:
@@ -72,7 +90,7 @@ def _is_read_only_by(value: ir.Value, user: ir.Node) -> bool:
 
 
 def _is_product_of_computed(node: ir.Node) -> bool:
-    return node.op_type == "MatMul" and all(constant(value) is None for value in node.inputs)
+    return node.op_type == "MatMul" and all(constant_sizes(value) is None for value in node.inputs)
 
 
 def _is_linear(node: ir.Node) -> bool:
@@ -87,14 +105,13 @@ def _is_linear(node: ir.Node) -> bool:
 
 
 def _has_weight(node: ir.Node) -> bool:
-    weight = constant(input_of(node, 1))
-    if weight is None or weight.dtype.kind != "f" or node.op_type not in ("MatMul", "Conv"):
+    if node.op_type not in ("MatMul", "Conv") or constant_sizes(input_of(node, 1)) is None:
         return False
-    return node.op_type == "MatMul" or input_of(node, 2) is None or constant(input_of(node, 2)) is not None
+    return node.op_type == "MatMul" or input_of(node, 2) is None or constant_sizes(input_of(node, 2)) is not None
 
 
 def _bias_index(add: ir.Node) -> int | None:
-    return next((index for index in (1, 0) if constant(add.inputs[index]) is not None), None)
+    return next((index for index in (1, 0) if constant_sizes(add.inputs[index]) is not None), None)
 
 
 def _scale(linear: ir.Node, factor: float) -> None:

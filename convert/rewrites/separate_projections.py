@@ -15,7 +15,18 @@ import numpy as np
 import onnx_ir as ir
 
 from convert.lowering.source import describe
-from convert.rewrites.graph import Array, constant, input_of, integer, ints, new_constant, nodes, sizes, sole_user
+from convert.rewrites.graph import (
+    Array,
+    constant,
+    constant_sizes,
+    input_of,
+    integer,
+    ints,
+    new_constant,
+    nodes,
+    sizes,
+    sole_user,
+)
 from convert.rewrites.note import RewriteNote
 
 NAME = "separate_projections"
@@ -66,19 +77,19 @@ class _Projection:
 
 
 def _projection(matmul: ir.Node) -> _Projection | None:
-    weight = constant(input_of(matmul, 1))
-    if weight is None or weight.ndim != 2 or constant(input_of(matmul, 0)) is not None:
+    shape = constant_sizes(input_of(matmul, 1))
+    if shape is None or len(shape) != 2 or constant_sizes(input_of(matmul, 0)) is not None:
         return None
     value, add, bias = matmul.outputs[0], _follower(matmul.outputs[0], "Add"), None
     if add is not None:
-        bias = _vector(add, value, weight.shape[1])
+        bias = _vector(add, value, shape[1])
         value = add.outputs[0]
         if bias is None:
             return None
     reshape = _follower(value, "Reshape")
     value = value if reshape is None else reshape.outputs[0]
     cut = sizes(value)
-    first = None if cut is None else _first_of_last_axis(cut, weight.shape[1])
+    first = None if cut is None else _first_of_last_axis(cut, shape[1])
     if cut is None or first is None or (reshape is not None and cut.count(None) > 1) or 0 in cut:
         return None
     permutation = tuple(range(len(cut)))
@@ -88,6 +99,8 @@ def _projection(matmul: ir.Node) -> _Projection | None:
     picks = _picks(value, len(cut))
     if picks is None or permutation[picks[0].axis] < first:
         return None
+    weight = constant(input_of(matmul, 1))
+    assert weight is not None
     return _Projection(matmul, weight, add, bias, reshape is not None, cut, first, permutation, picks)
 
 
@@ -98,8 +111,7 @@ def _follower(value: ir.Value, op_type: str) -> ir.Node | None:
 
 def _vector(add: ir.Node, product: ir.Value, width: int) -> Array | None:
     other = add.inputs[1] if add.inputs[0] is product else add.inputs[0]
-    bias = constant(other)
-    return bias if bias is not None and bias.shape == (width,) else None
+    return constant(other) if constant_sizes(other) == (width,) else None
 
 
 def _first_of_last_axis(cut: tuple[int | None, ...], width: int) -> int | None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convert.layout.dims import Dim, exact_quotient, product
-from convert.layout.layout import Fold, Layout, plan_relayout
+from convert.layout.layout import Fold, Layout, contiguous, plan_relayout
 from convert.layout.reshape import common_refinement, order_of_parts, plan_reshape, resolve_target
 
 N = Dim.of("N")
@@ -126,6 +126,13 @@ def test_a_reshape_and_transpose_are_a_finer_transpose_and_a_merge(case, random)
 
     expected = _numbered(shape).reshape(merged).transpose(permutation)
     assert np.array_equal(_numbered(shape).reshape(refined).transpose(order).reshape(expected.shape), expected)
+
+
+def test_a_large_matrix_is_transposed_in_blocks() -> None:
+    matrix = _numbered((700, 300))
+
+    assert np.array_equal(contiguous(matrix.T), matrix.T)
+    assert contiguous(matrix.T).flags.c_contiguous
 
 
 def test_pooled_features_keep_identity_when_their_unit_axes_go() -> None:
