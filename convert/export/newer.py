@@ -18,6 +18,7 @@ from convert.export.flat_outputs import flat_outputs, is_unknown_container
 from convert.export.known_errors.programs import explain_program
 from convert.export.plan import ExportPlan, Written
 from convert.export.recurrent_shapes import recurrent_shapes
+from convert.export.recurrent_translation import translations
 from convert.export.settle import RecordedProgram, SettledProgram, recorded
 from convert.export.shortcuts import shortcuts
 from convert.export.source_line import make_traces_portable, of_exception, of_stack_trace
@@ -97,6 +98,7 @@ def translate(program: RecordedProgram, plan: ExportPlan) -> torch.onnx.ONNXProg
                 output_names=output_names,
                 dynamic_shapes=axis_names,
                 external_data=False,
+                custom_translation_table=translations(),
                 verbose=False,
             )
     except Exception as error:  # torch.onnx wraps some errors in its own type and lets others through

@@ -1,4 +1,4 @@
-"""What a whole LSTM or GRU gives, for a capture that only wants shapes.
+"""What a whole LSTM, GRU or RNN gives, for a capture that only wants shapes.
 
 torch.export keeps ``aten.lstm.input`` as one operator, which ONNX has too, but finds its outputs' shapes by running it
 step by step on fake tensors: half a minute for twelve steps, and no number of steps that is dynamic. The shapes follow
@@ -24,9 +24,11 @@ _aten = torch.ops.aten
 
 @contextlib.contextmanager
 def recurrent_shapes() -> Iterator[None]:
-    """While this holds, a fake LSTM or GRU is one operator and not its steps."""
+    """While this holds, a fake recurrent layer is one operator and not its steps."""
+    one_state = (_aten.gru.input, _aten.rnn_tanh.input, _aten.rnn_relu.input)
+    outputs: dict[Any, Callable[..., Any]] = {_aten.lstm.input: _lstm, **dict.fromkeys(one_state, _one_state)}
     with contextlib.ExitStack() as patches:
-        for operator, shapes in ((_aten.lstm.input, _lstm), (_aten.gru.input, _gru)):
+        for operator, shapes in outputs.items():
             for key in (DispatchKey.CompositeImplicitAutograd, DispatchKey.Autograd):
                 _replace(patches, operator, key, shapes)
         yield
@@ -50,7 +52,7 @@ def _lstm(frames: Tensor, states: Sequence[Tensor], *options: Any) -> tuple[Tens
     return _outputs(frames, hidden, *options), torch.empty_like(hidden), torch.empty_like(cell)
 
 
-def _gru(frames: Tensor, hidden: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
+def _one_state(frames: Tensor, hidden: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
     return _outputs(frames, hidden, *options), torch.empty_like(hidden)
 
 

@@ -73,7 +73,7 @@ def translated_as_it_is(_node: Node) -> bool:
 
 
 def recurrent(node: Node) -> bool:
-    """An LSTM or GRU as the exporter translates it: two or four weights a direction, so no projection of the state."""
+    """A whole layer as the exporter translates it: two or four weights a direction, so no projection of the state."""
     arguments = arguments_by_name(node)
     directions = arguments["num_layers"] * (2 if arguments["bidirectional"] else 1)
     weights = directions * (4 if arguments["has_biases"] else 2)
@@ -149,6 +149,8 @@ _RULES: dict[Any, Callable[[Node], bool]] = {
     _aten.contiguous.default: translated_as_it_is,
     _aten.lstm.input: recurrent,
     _aten.gru.input: recurrent,
+    _aten.rnn_tanh.input: recurrent,
+    _aten.rnn_relu.input: recurrent,
     _aten.chunk.default: even_chunks,
     _aten.swapaxes.default: swapaxes,
     _aten.swapdims.default: swapaxes,

@@ -1,4 +1,4 @@
-"""LSTMs and GRUs are exported as the one operator they are, whatever the number of steps."""
+"""Recurrent layers are exported as the one operator they are, whatever the number of steps."""
 
 from __future__ import annotations
 
@@ -38,6 +38,9 @@ def _ops(path: Path) -> Counter[str]:
         ("LSTM", {"bias": False}),
         ("GRU", {}),
         ("GRU", {"bidirectional": True, "bias": False}),
+        ("RNN", {}),
+        ("RNN", {"bidirectional": True, "num_layers": 2, "nonlinearity": "relu"}),
+        ("RNN", {"bias": False}),
     ],
 )
 def test_a_recurrent_layer_is_one_operator(kind: str, options: dict[str, object], tmp_path: Path) -> None:
