@@ -82,7 +82,8 @@ def table(names: tuple[str, ...], rows: dict[str, Any]) -> list[dict[str, Any]]:
         for road in ROADS:
             if road in rows[name] or road == "onnx2tf":
                 reason = exclusion(case, "litert" if road == "onnx2tf" else road)
-                entry[road] = {**rows[name].get(road, {"result": "not run", "detail": ""}), "excluded": reason}
+                outcome = {"result": "not run", "detail": "", **rows[name].get(road, {})}
+                entry[road] = {**outcome, "detail": _one_line(outcome["detail"]), "excluded": reason}
         cases.append(entry)
     return cases
 
