@@ -51,7 +51,8 @@ def write_random_checkpoint(options: ExportOnnx, seed: int, target: Path) -> Pat
             draft = save_state(_constructed(options, seed), Path(drafts) / target.name)
             opened = open_model(options.source(draft))  # as a conversion will: its inputs, without auxiliary heads
             settle_batch_norm(opened.module, opened.description.inputs, seed)
-            return save_state(opened.module, target)  # not over the draft, which the module's weights map
+            net = opened.detector or opened.module
+            return save_state(net, target)  # not over the draft, which the module's weights map
     finally:
         torch.set_num_threads(threads)
 

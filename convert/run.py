@@ -26,6 +26,7 @@ from convert.parity import ArtifactRuns, TorchReference
 from convert.pipeline import PipelineResult, Step
 from convert.progress import Progress
 from convert.settings import RunSettings
+from convert.size_limit import require_weights_fit
 from convert.stages.base import Host, Stage
 from convert.stages.quantize import ToInt8
 from convert.start import Start, open_start
@@ -116,6 +117,7 @@ class _Run:
         self.progress.say(f"Opening {self.model.name}")
         self.hosts.warm(*(dict.fromkeys(stage.host for stage in self.stages)))
         start = open_start(self.model, self.sha256, self.stages[0], self.hosts)
+        require_weights_fit(start.weight_bytes, self.stages)
         self.progress.line("Opened", seconds=time.monotonic() - started, detail=_opened_as(start))
         for note in start.description.notes if start.description else ():
             self.progress.note(note)

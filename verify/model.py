@@ -25,6 +25,8 @@ class ModelSource:
     trust_pickle: bool = False
     partial: bool = False
     prefer_ema: bool = False
+    part: str = ""
+    """Which part of a detector: ``network``, ``box_head`` …; empty for the network, and for every other model."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from convert.layout.dims import Dim, Size, evaluate
 from convert.layout.layout import Layout, contiguous, plan_relayout
+from convert.layout.transposition import MOST_AXES, few_axes
 from convert.layout.value import Array, Tensor, Value
 from convert.lowering.kernel_types import transposed
 
@@ -149,6 +150,10 @@ class Trace:
             tensor, source = self._relayout(tensor, source, sizes, source.unfolded()), source.unfolded()
         plan = plan_relayout(source, target, sizes)
         if not plan.moves_data:
+            return self.reshape(tensor, plan.merged)
+        if len(plan.permutation) > MOST_AXES:
+            for step in few_axes(plan.expanded, plan.permutation):
+                tensor = transposed(self.reshape(tensor, step.sizes), step.permutation)
             return self.reshape(tensor, plan.merged)
         expanded = self.reshape(tensor, plan.expanded) if len(plan.expanded) != tensor.shape.rank else tensor
         moved = transposed(expanded, plan.permutation)

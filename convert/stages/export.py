@@ -44,6 +44,12 @@ class ExportOnnx(Stage):
     trust_pickle: bool = flag(False, "Load a pickled module, which runs code from the file.")
     partial: bool = flag(False, "Accept missing or unexpected tensors, and list them.")
     prefer_ema: bool = flag(False, "Take the moving-average copy of the weights, where there is one.", cli_name="--ema")
+    part: str = flag(
+        "",
+        "Which part of a torchvision detector: network (up to its post-processing; the default), and for R-CNNs "
+        "box_head, mask_head or keypoint_head.",
+        metavar="NAME",
+    )
     opset: int = flag(20, "The ONNX operator set to write.")
     exporter: str = flag(
         "auto", "torch's exporter: auto (newer, and older where it fails or parity does), newer or older."
@@ -60,6 +66,7 @@ class ExportOnnx(Stage):
             trust_pickle=self.trust_pickle,
             partial=self.partial,
             prefer_ema=self.prefer_ema,
+            part=self.part,
         )
 
     def key(self) -> dict[str, Any]:
@@ -74,11 +81,13 @@ class ExportOnnx(Stage):
         return next((path for path in candidates if path.is_file()), None)
 
     def call(self, artifact: Artifact, out: Path) -> StageResult:
+        from convert.export.detector_files import write_detector_files
         from convert.export.ladder import export_module
         from verify.checkpoint import open_model
 
         opened = open_model(self.source(artifact.path))
         module = opened.module if opened.program is None else opened.program
         outcome = export_module(module, opened.description, out, self.opset, self.exporter)
+        notes = write_detector_files(opened, out) if opened.detector is not None else ()
         written = Artifact(out, Format.ONNX, outcome.signature, sha256_of(out))
-        return StageResult(written, outcome.notes, outcome.refusals, outcome.exporter)
+        return StageResult(written, (*outcome.notes, *notes), outcome.refusals, outcome.exporter)

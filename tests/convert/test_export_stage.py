@@ -35,6 +35,7 @@ def test_every_option_reaches_the_checkpoint_loader(tmp_path):
         trust_pickle=True,
         partial=True,
         prefer_ema=True,
+        part="box_head",
     )
     assert stage_from_json(stage.to_json()) == stage
     assert stage.source(tmp_path / "net.pth") == ModelSource(
@@ -46,6 +47,7 @@ def test_every_option_reaches_the_checkpoint_loader(tmp_path):
         trust_pickle=True,
         partial=True,
         prefer_ema=True,
+        part="box_head",
     )
 
 

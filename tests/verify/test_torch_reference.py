@@ -78,6 +78,24 @@ def test_float64_run_of_a_net_that_makes_tensors_in_forward(tmp_path):
     assert read_batch(tmp_path / "out" / batch_name(0))["output"].dtype == np.float64
 
 
+class FloatInForward(nn.Module):
+    """Says float32 where it means a floating-point number, as RAFT's grid of coordinates does."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(8, 3)
+
+    def forward(self, features):
+        places = torch.arange(8).float() + torch.ones(8, dtype=torch.float32) + features.to(torch.float32)
+        return self.layer(places)
+
+
+def test_float64_run_of_a_net_whose_code_says_float32(tmp_path):
+    write_batch(tmp_path / "in" / batch_name(0), {"features": np.ones((2, 8), np.float32)})
+    run_module(Reference(FloatInForward(), ("features",)), tmp_path / "in", tmp_path / "out", "float64")
+    assert read_batch(tmp_path / "out" / batch_name(0))["output"].dtype == np.float64
+
+
 def test_integer_inputs_stay_integers_in_float64(tmp_path):
     net = nets.ready(nets.TokenNet)
     write_inputs(tmp_path / "in", net, ("ids",))

@@ -20,6 +20,7 @@ from verify.checkpoint.recognise import Recognised
 from verify.checkpoint.torchvision_shim import import_torchvision, make_torchvision_importable
 from verify.errors import ArchitectureUnknown, MissingDependency
 
+_QUANTIZED = "quantized_"
 _HOW = "write --arch torchvision:NAME, timm:NAME, FILE.py:CLASS or PACKAGE.MODULE:CLASS"
 
 
@@ -47,10 +48,22 @@ def indexed(arch: ArchitectureName) -> list[Architecture]:
     index = load_index(arch.library)
     found = index.named(arch.name)
     if not found:
+        _refuse_quantized(arch, index.architecture_names)
         close = difflib.get_close_matches(arch.name, index.architecture_names, 3)
         hint = f"; close to it: {', '.join(f'{arch.library}:{name}' for name in close)}" if close else ""
         raise ArchitectureUnknown(f"{arch.library} has no architecture {arch.name}{hint}", fix=_HOW)
     return found
+
+
+def _refuse_quantized(arch: ArchitectureName, names: tuple[str, ...]) -> None:
+    """Quantized variants of torchvision are no float nets: they hold int8 weights, which no exporter takes."""
+    float_name = arch.name.removeprefix(_QUANTIZED)
+    if arch.library == "torchvision" and arch.name != float_name and float_name in names:
+        raise ArchitectureUnknown(
+            f"{arch.text} cannot be converted: quantized variants hold int8 weights in torch's own format",
+            fix="convert the float one and let pth2tflite quantize it: "
+            f"--arch torchvision:{float_name} --calib SAMPLES",
+        )
 
 
 def recognised_maker(found: Recognised) -> Callable[[], torch.nn.Module]:

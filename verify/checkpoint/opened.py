@@ -29,6 +29,8 @@ class OpenedModel:
     description: ModelDescription
     kind: ModuleKind = ModuleKind.EAGER
     program: torch.export.ExportedProgram | None = None
+    detector: torch.nn.Module | None = None
+    """torchvision's whole detector, where ``module`` is a part of it."""
 
 
 def forward_parameters(module: torch.nn.Module) -> tuple[tuple[str, ...], int]:

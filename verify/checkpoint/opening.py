@@ -21,17 +21,18 @@ from verify.checkpoint.architectures import (
     user_constructor,
 )
 from verify.checkpoint.construction import built_lean, on_meta
+from verify.checkpoint.default_inputs import default_inputs
+from verify.checkpoint.detection import is_detector, part_of, set_published_epsilon
 from verify.checkpoint.index import Architecture
-from verify.checkpoint.input_specs import image_input, resolve_inputs
+from verify.checkpoint.input_specs import resolve_inputs
 from verify.checkpoint.materialise import Materialised, require_finite
 from verify.checkpoint.opened import ModuleKind, OpenedModel, forward_parameters, sizes
 from verify.checkpoint.recognise import Recognised, match_named, recognise, recognised_if_known
 from verify.checkpoint.sources import StateDict, WholeModule, read_state_dict
-from verify.errors import ArchitectureUnknown
+from verify.errors import ArchitectureUnknown, InputError
 from verify.model import ModelDescription, ModelSource
-from verify.samples import ImagePreprocessing, InputSpec
+from verify.samples import InputSpec
 
-_COLOUR_CHANNELS = 3
 _CLASSIFIER_TASKS = ("classification", "video")
 
 
@@ -161,11 +162,19 @@ def _finished(
     notes: tuple[str, ...],
     known_inputs: tuple[InputSpec, ...] = (),
 ) -> OpenedModel:
+    detector, part = (module, part_of(module, source.part)) if is_detector(module) else (None, None)
+    if part is not None:
+        module, notes = part.module.eval(), (*notes, *part.notes, *_notes_on_epsilon(module, choice))
+    elif source.part:
+        raise InputError(
+            f"--part {source.part}: {choice.title} is no torchvision detector, it has no parts", fix="leave --part out"
+        )
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     statistics = [(name, tensor) for name, tensor in module.named_buffers() if ".running_" in f".{name}"]
     require_finite(source.path, [*module.named_parameters(), *statistics])
-    defaults, assumed = (known_inputs, ()) if known_inputs else _default_inputs(choice)
+    known = part.inputs if part is not None else known_inputs
+    defaults, assumed = (known, ()) if known else default_inputs(choice.architecture, choice.recognised)
     names, required = forward_parameters(module)
     if known_inputs:
         names, required = tuple(spec.name for spec in known_inputs), len(known_inputs)
@@ -182,7 +191,7 @@ def _finished(
         class_count=_class_count(module, choice) if classifier else None,
         notes=(*notes, *(assumed if not source.inputs else ())),
     )
-    return OpenedModel(module, description)
+    return OpenedModel(module, description, detector=detector)
 
 
 def _class_count(module: torch.nn.Module, choice: _Choice) -> int | None:
@@ -192,29 +201,11 @@ def _class_count(module: torch.nn.Module, choice: _Choice) -> int | None:
     return heads[-1].out_features if heads else None
 
 
-def _default_inputs(choice: _Choice) -> tuple[tuple[InputSpec, ...], tuple[str, ...]]:
-    """The picture that the architecture's published weights take, and what was assumed for it."""
-    entry = choice.architecture
-    if entry is None or entry.preprocessing is None or entry.task not in ("classification", "segmentation"):
-        return (), ()
-    settings = entry.preprocessing
-    found = choice.recognised
-    channels = found.input_channels if found and found.input_channels else _COLOUR_CHANNELS
-    mean, std, notes = settings.mean, settings.std, [_preprocessing_note(entry)]
-    if channels != _COLOUR_CHANNELS:
-        mean = (sum(settings.mean) / len(settings.mean),) * channels
-        std = (sum(settings.std) / len(settings.std),) * channels
-        notes.append(f"the first layer takes {channels} channels: mean and std are the averages over the three colours")
-    preprocessing = ImagePreprocessing(settings.resize, settings.crop, mean, std, settings.interpolation)
-    return (image_input(channels, preprocessing),), tuple(notes)
-
-
-def _preprocessing_note(entry: Architecture) -> str:
-    settings = entry.preprocessing
-    assert settings is not None
-    return (
-        f"input size and preprocessing are those of {entry.title}'s published weights: resize {settings.resize}, crop "
-        f"{settings.crop}; another size: --input image=N,3,HEIGHT,WIDTH"
+def _notes_on_epsilon(detector: torch.nn.Module, choice: _Choice) -> tuple[str, ...]:
+    if choice.architecture is None:
+        return ()
+    return set_published_epsilon(
+        detector, choice.architecture, choice.recognised.published if choice.recognised else None
     )
 
 

@@ -76,9 +76,12 @@ def run_module(reference: Reference, batches: Path, outputs: Path, precision: st
 def _at(module: torch.nn.Module, precision: str) -> Iterator[torch.nn.Module]:
     """The module in that precision. Widening happens in place and is taken back, which is exact for float32 weights.
 
-    The default dtype follows: what ``torch.zeros`` and its like make inside a ``forward`` would spoil float64.
+    The default dtype follows: what ``torch.zeros`` and its like make inside a ``forward`` would spoil float64, as would
+    a float32 that the model's code names.
     """
     import torch
+
+    from verify.runners.widened import FloatMeansDouble
 
     if precision == "float32":
         yield module
@@ -89,7 +92,8 @@ def _at(module: torch.nn.Module, precision: str) -> Iterator[torch.nn.Module]:
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
-        yield wide
+        with FloatMeansDouble():
+            yield wide
     finally:
         torch.set_default_dtype(before)
         if exact:

@@ -26,7 +26,10 @@ def conv(call: Call) -> Value:
     elif window.is_padded:
         x = pad_spatial(x, window.pads)
     if _is_depthwise(call) and len(window.kernel) == 2:
-        return call.result(_with_bias(call, _depthwise(call, x, window, padding), layout), layout)
+        weights = _in_stored_order(call, call.require_constant(1, "the weight of a depthwise convolution"))
+        return call.result(_with_bias(call, _depthwise(call, x, weights, window, padding), layout), layout)
+    if _is_depthwise(call) and len(window.kernel) == 3 and not any(isinstance(size, Dim) for size in spatial):
+        return call.channels_last_result(_with_bias(call, _depthwise_3d(call, window), layout))
     filters = _filters(call, layout.fold_of(1))
     y = _convolve(call, x, filters, window, padding)
     return call.channels_last_result(_with_bias(call, y, layout.unfolded()))
@@ -84,10 +87,8 @@ def _convolve(call: Call, x: Tensor, filters: Tensor, window: Window, padding: s
     return _convolve_3d(x, filters, window, padding, call.integer("group", 1))
 
 
-def _depthwise(call: Call, x: Tensor, window: Window, padding: str) -> Tensor:
+def _depthwise(call: Call, x: Tensor, weights: Array, window: Window, padding: str) -> Tensor:
     """One filter or more for each channel: TensorFlow wants ``(*kernel, channel, multiplier)``."""
-    weights = call.require_constant(1, "the weight of a depthwise convolution")
-    weights = _in_stored_order(call, weights)
     group = call.integer("group", 1)
     out_channels, _, height, width = weights.shape
     strides = [1, *window.strides, 1]
@@ -97,6 +98,27 @@ def _depthwise(call: Call, x: Tensor, window: Window, padding: str) -> Tensor:
     # tf.nn.depthwise_conv2d takes one stride, and dilates by space-to-batch, which TFLite keeps as two more ops.
     filters = call.weight(1, weights.transpose(2, 3, 1, 0))
     return tf.nn.conv2d(x, filters, list(window.strides), padding, dilations=list(window.dilations))
+
+
+def _depthwise_3d(call: Call, window: Window) -> Tensor:
+    """The sum over the kernel's depth of two-dimensional depthwise convolutions: TFLite knows no groups in three."""
+    x = call.channels_last(0)
+    weights = call.require_constant(1, "the weight of a depthwise convolution")
+    before, after = window.pads[0]
+    x = tf.pad(x, [[0, 0], [before, after], [0, 0], [0, 0], [0, 0]]) if before or after else x
+    plane = Window(window.kernel[1:], window.strides[1:], window.dilations[1:], window.pads[1:])
+    same = plane.is_padded and plane.is_same(call.value(0).sizes[3:])
+    x = x if same else pad_spatial(x, ((0, 0), *plane.pads))
+    _, depth, height, width, channels = x.shape
+    count = (depth - window.extents[0]) // window.strides[0] + 1
+    total = None
+    for tap in range(window.kernel[0]):
+        first = tap * window.dilations[0]
+        planes = x[:, first : first + (count - 1) * window.strides[0] + 1 : window.strides[0]]
+        planes = tf.reshape(planes, [-1, height, width, channels])
+        part = _depthwise(call, planes, weights[:, :, tap], plane, "SAME" if same else "VALID")
+        total = part if total is None else total + part
+    return tf.reshape(total, [-1, count, *total.shape[1:]])
 
 
 def _in_stored_order(call: Call, array: Array) -> Array:

@@ -107,26 +107,52 @@ def _window(call: Call, spatial: Sequence[Size]) -> Window:
     kernel = call.integers("kernel_shape")
     if kernel is None:
         call.refuse("no kernel_shape")
+    if len(kernel) > 2 and (len(kernel) > 3 or any(isinstance(size, Dim) for size in spatial)):
+        call.refuse(f"{len(kernel)} spatial dimensions; three of static size are known")
     return window_of(call, kernel, spatial)
 
 
 def _pool(x: Tensor, window: Window, kind: str, padding: str) -> Tensor:
     rank = len(window.kernel)
+    if rank == 3:
+        return _pool_3d(x, window, kind, padding)
     if set(window.dilations) != {1}:
         dense = tf.nn.pool(x, window.kernel, kind, (1,) * rank, padding, dilations=window.dilations)
         return dense[(slice(None), *(slice(None, None, stride) for stride in window.strides))]
     pools = {
         ("MAX", 1): tf.nn.max_pool2d,
         ("MAX", 2): tf.nn.max_pool2d,
-        ("MAX", 3): tf.nn.max_pool3d,
         ("AVG", 1): tf.nn.avg_pool2d,
         ("AVG", 2): tf.nn.avg_pool2d,
-        ("AVG", 3): tf.nn.avg_pool3d,
     }
     pool = pools[kind, rank]
     if rank == 1:
         return tf.squeeze(pool(tf.expand_dims(x, 1), [1, *window.kernel], [1, *window.strides], padding), 1)
     return pool(x, list(window.kernel), list(window.strides), padding)
+
+
+def _pool_3d(x: Tensor, window: Window, kind: str, padding: str) -> Tensor:
+    """Height and width first, depth after: a maximum or a mean over a box is one over its sides. TFLite has no other.
+
+    A window's part inside the image is a box too, so that this holds where a mean leaves the padding out.
+    """
+    _, depth, height, width, channels = x.shape
+    planes = _pool(tf.reshape(x, [-1, height, width, channels]), _along(window, (1, 2)), kind, padding)
+    _, height, width, _ = planes.shape
+    columns = tf.reshape(planes, [-1, depth, height * width, channels])
+    pooled = _pool(columns, _along(window, (0,)), kind, padding)
+    return tf.reshape(pooled, [-1, pooled.shape[1], height, width, channels])
+
+
+def _along(window: Window, axes: tuple[int, ...]) -> Window:
+    """The window over some of its axes, as one of two: one axis is followed by one that is left alone."""
+    rest = 2 - len(axes)
+
+    def chosen(values: tuple[int, ...]) -> tuple[int, ...]:
+        return (*(values[axis] for axis in axes), *(1,) * rest)
+
+    pads = (*(window.pads[axis] for axis in axes), *((0, 0),) * rest)
+    return Window(chosen(window.kernel), chosen(window.strides), chosen(window.dilations), pads)
 
 
 @lowers("GlobalAveragePool")

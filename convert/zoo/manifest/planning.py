@@ -64,6 +64,7 @@ def _task(entry: Entry, command: str) -> ModelTask:
         trust_pickle=options.trust_pickle,
         partial=options.partial,
         prefer_ema=options.ema,
+        part=options.part,
         opset=options.opset,
         exporter=options.exporter,
     )

@@ -147,6 +147,9 @@ class ModelOptions(Table):
     trust_pickle: bool | None = Field(None, description="Load a pickled module, which runs code from the file.")
     partial: bool | None = Field(None, description="Accept missing or unexpected tensors, and list them.")
     ema: bool | None = Field(None, description="Take the moving-average copy of the weights, where there is one.")
+    part: str | None = Field(
+        None, description="Which part of a torchvision detector: `network`, `box_head`, `mask_head` or `keypoint_head`."
+    )
     opset: int | None = Field(None, ge=1, description="The ONNX operator set to write.")
     exporter: Literal["auto", "newer", "older"] | None = Field(
         None, description="torch's exporter: `auto` (newer, older as a fallback), `newer` or `older`."

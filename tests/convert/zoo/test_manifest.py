@@ -66,6 +66,7 @@ def test_every_option_of_the_command_line_has_a_key_that_reaches_it(tmp_path: Pa
         trust_pickle = true
         partial = true
         ema = true
+        part = "network"
         opset = 18
         exporter = "older"
         lowering = "exact"
@@ -93,7 +94,8 @@ def test_every_option_of_the_command_line_has_a_key_that_reaches_it(tmp_path: Pa
     arguments = (("num_classes", "10"), ("act", "'relu'"), ("width", "[1, 2]"))
     assert task.export == ExportOnnx(
         arch="net.py:Net", arch_args=arguments, inputs=("image=N,1,28,28", "ids=N,16:int64:0..9"),
-        output_names=("logits",), trust_pickle=True, partial=True, prefer_ema=True, opset=18, exporter="older",
+        output_names=("logits",), trust_pickle=True, partial=True, prefer_ema=True, part="network", opset=18,
+        exporter="older",
     )  # fmt: skip
     assert task.lower == OnnxToSavedModel(lowering="exact", layout=("image=NCHW",))
     assert task.int8 == ToInt8(int8_io=IoType.FLOAT32, max_samples=5)
