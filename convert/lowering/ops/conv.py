@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import tensorflow as tf
 
 from convert.layout.dims import Dim
@@ -111,13 +113,13 @@ def _depthwise_3d(call: Call, window: Window) -> Tensor:
     x = x if same else pad_spatial(x, ((0, 0), *plane.pads))
     _, depth, height, width, channels = x.shape
     count = (depth - window.extents[0]) // window.strides[0] + 1
-    total = None
+    parts = []
     for tap in range(window.kernel[0]):
         first = tap * window.dilations[0]
         planes = x[:, first : first + (count - 1) * window.strides[0] + 1 : window.strides[0]]
         planes = tf.reshape(planes, [-1, height, width, channels])
-        part = _depthwise(call, planes, weights[:, :, tap], plane, "SAME" if same else "VALID")
-        total = part if total is None else total + part
+        parts.append(_depthwise(call, planes, weights[:, :, tap], plane, "SAME" if same else "VALID"))
+    total = reduce(lambda left, right: left + right, parts)
     return tf.reshape(total, [-1, count, *total.shape[1:]])
 
 
