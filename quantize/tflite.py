@@ -22,6 +22,7 @@ from quantize.leftovers import float_weights, left_in_float
 from quantize.recipe import Calibration, IoType, Recipe
 from quantize.result import QuantizationResult
 from quantize.rules import EVERY_SCOPE, library_has, library_recipe
+from quantize.unused_tensors import release_buffers
 from verify.artifact import sha256_of
 from verify.errors import InputError, QuantizationFailed
 from verify.runners.tflite_file import open_model, tensor_map, tflite_signature
@@ -116,6 +117,7 @@ def _quantize(
     del instructions
     edges.repoint_outputs(unpacked, outputs)
     edges.restore_dynamic_dims(unpacked)
+    release_buffers(unpacked)
     if edit is not None:
         edit(unpacked)
     _write(unpacked, out)

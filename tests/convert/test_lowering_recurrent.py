@@ -11,6 +11,7 @@ import pytest
 from lowering_jobs import ModelOutcome
 
 from convert.stages.lower import OnnxToSavedModel
+from quantize.jobs import make_dynamic_int8, make_float16
 from verify.errors import UnsupportedOp
 from verify.worker import Worker
 
@@ -52,6 +53,14 @@ def test_a_dynamic_time_becomes_a_while(convert: Convert, tmp_path: Path, op: st
     outcome = convert(graphs.recurrent(tmp_path / "net.onnx", op, time="T", direction="bidirectional"))
 
     assert outcome.tflite_ops["WHILE"] == 2
+
+
+def test_a_file_with_a_loop_can_be_made_smaller(convert: Convert, tmp_path: Path) -> None:
+    convert(graphs.recurrent(tmp_path / "net.onnx", "GRU", time="T"))
+
+    for name, make in (("float16", make_float16), ("dynamic_int8", make_dynamic_int8)):
+        make(tmp_path / "model.tflite", tmp_path / f"{name}.tflite")
+        assert (tmp_path / f"{name}.tflite").stat().st_size > 0
 
 
 def test_a_long_time_is_walked_several_steps_a_turn(convert: Convert, tmp_path: Path) -> None:
