@@ -115,6 +115,12 @@ def test_each_family_of_timm_has_a_net_in_the_manifest():
     assert [name for name, nets in families().items() if not named & nets] == []
 
 
+def test_the_systems_manifest_names_classes_that_there_are():
+    for model in tomllib.loads((MANIFESTS / "systems.toml").read_text())["model"]:
+        file, _, name = model["arch"].partition(":")
+        assert re.search(rf"^class {name}\b", (MANIFESTS / file).read_text(), re.MULTILINE), model["arch"]
+
+
 def families() -> dict[str, set[str]]:
     """timm's modules, and the entry points that each has."""
     spec = importlib.util.find_spec("timm")
