@@ -15,6 +15,7 @@ from convert.export.plan import ExportPlan, Written
 from convert.export.source_line import of_exception, portable
 from verify.errors import ToolError
 from verify.runners.flatten import flatten_outputs, named_outputs
+from verify.samples import InputSpec
 from verify.signature import BATCH
 
 HIGHEST_OPSET = 20
@@ -43,6 +44,8 @@ def write_onnx(module: nn.Module, plan: ExportPlan) -> Written:
         except Exception as error:  # torch raises anything here, and so does a model's own code
             raise AttemptFailed(first_line(error), of_exception(error)) from error
     model = onnx.load(str(plan.out))
+    if keep_unused_inputs(model.graph, plan):
+        onnx.save(model, str(plan.out))
     name_batch_axes(model.graph, plan)
     onnx.save(model, str(plan.out))
     signature = check_graph(model, plan)
@@ -72,6 +75,25 @@ def _flat(module: nn.Module, returned: object) -> nn.Module:
     if isinstance(returned, torch.Tensor) or isinstance(module, torch.jit.ScriptModule):
         return module
     return FlatOutputs(module)
+
+
+def keep_unused_inputs(graph: Any, plan: ExportPlan) -> bool:
+    """Put back the inputs that the older exporter drops because nothing uses them; returns whether there were any."""
+    written = {value.name: value for value in graph.input}
+    if not set(written) < set(plan.input_names):
+        return False
+    kept = [written.get(spec.name) or _described(spec) for spec in plan.inputs]
+    del graph.input[:]
+    graph.input.extend(kept)
+    return True
+
+
+def _described(spec: InputSpec) -> Any:
+    import numpy as np
+    import onnx
+
+    element_type = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype))
+    return onnx.helper.make_tensor_value_info(spec.name, element_type, spec.shape)
 
 
 def name_batch_axes(graph: Any, plan: ExportPlan) -> None:

@@ -57,8 +57,9 @@ def worst_sqnr_db(module: nn.Module, out: Path, inputs: tuple[InputSpec, ...]) -
             expected = named_outputs(module(*tensors), tuple(actual))
             for name, tensor in expected.items():
                 assert actual[name].shape == tuple(tensor.shape)
-                error = np.square(tensor.numpy() - actual[name], dtype=np.float64).sum()
-                signal = np.square(tensor.numpy(), dtype=np.float64).sum()
+                reference = tensor.double().numpy()
+                error = np.square(reference - actual[name]).sum()
+                signal = np.square(reference).sum()
                 worst = min(worst, 10 * np.log10(signal / max(error, 1e-30)))
     return worst
 
