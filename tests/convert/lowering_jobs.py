@@ -28,8 +28,13 @@ class ModelOutcome:
     graph_bytes: int
 
 
-def convert_and_compare(onnx_path: Path, folder: Path, stage: dict[str, Any]) -> ModelOutcome:
-    """Run the stage, compile to TFLite, feed all three the same numbers."""
+def convert_and_compare(
+    onnx_path: Path, folder: Path, stage: dict[str, Any], bounds: dict[str, int] | None = None
+) -> ModelOutcome:
+    """Run the stage, compile to TFLite, feed all three the same numbers.
+
+    Floats are standard normal; integers are drawn from 0 to below the input's entry in ``bounds``, booleans from both.
+    """
     import tensorflow as tf
 
     from convert.lowering.tflite_compiler import compile_saved_model
@@ -40,7 +45,8 @@ def convert_and_compare(onnx_path: Path, folder: Path, stage: dict[str, Any]) ->
     compile_saved_model(folder / "saved_model", folder / "model.tflite")
     loaded = tf.saved_model.load(str(folder / "saved_model"))
     signature = result.artifact.signature
-    ratios = [_compare(onnx_path, folder, loaded, signature, batch) for batch in (1, 2, 5)]
+    feeds = [_feeds(signature, batch, bounds or {}) for batch in (1, 2, 5)]
+    ratios = [_compare(onnx_path, folder, loaded, signature, feed) for feed in feeds]
     return ModelOutcome(
         min(ratio[0] for ratio in ratios),
         min(ratio[1] for ratio in ratios),
@@ -53,17 +59,26 @@ def convert_and_compare(onnx_path: Path, folder: Path, stage: dict[str, Any]) ->
     )
 
 
-def _compare(onnx_path: Path, folder: Path, loaded: Any, signature: Signature, batch: int) -> tuple[float, float]:
+def _feeds(signature: Signature, batch: int, bounds: dict[str, int]) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(batch)
+    feeds = {}
+    for spec in signature.inputs:
+        shape = [batch if isinstance(dim, str) else dim for dim in spec.torch_shape]
+        if spec.dtype.startswith("float"):
+            feeds[spec.name] = random.standard_normal(shape).astype(spec.dtype)
+        else:
+            feeds[spec.name] = random.integers(0, bounds.get(spec.name, 2), shape).astype(spec.dtype)
+    return feeds
+
+
+def _compare(
+    onnx_path: Path, folder: Path, loaded: Any, signature: Signature, feeds: dict[str, np.ndarray]
+) -> tuple[float, float]:
     import onnxruntime
     import tensorflow as tf
     from ai_edge_litert.interpreter import Interpreter
 
     session = onnxruntime.InferenceSession(str(onnx_path), providers=["CPUExecutionProvider"])
-    random = np.random.default_rng(batch)
-    feeds = {}
-    for spec in signature.inputs:
-        shape = [batch if isinstance(dim, str) else dim for dim in spec.torch_shape]
-        feeds[spec.name] = random.standard_normal(shape).astype(spec.dtype)
     expected = session.run([spec.name for spec in signature.outputs], feeds)
     stored = {spec.name: spec.from_torch(feeds[spec.name]) for spec in signature.inputs}
     constants = {name: tf.constant(array) for name, array in stored.items()}
