@@ -23,8 +23,9 @@ from convert.stages.base import Host, Stage
 from convert.start import Start
 from convert.workspace import Climbed, Workspace, stage_key
 from verify.artifact import Artifact
-from verify.errors import ConversionError, InputError, ToolError, WorkerDied
+from verify.errors import ContractBroken, ConversionError, InputError, ModelUnreadable, ToolError, WorkerDied
 from verify.report.types import EdgeReport, Refusal, Rung, RungOutcome, StageReport, Verdict
+from verify.report.words import way as way_in_words
 
 LATER_RUNG_SECONDS = 900.0
 """No job of onnx2tf may take longer, once another way was tried: it is known to hang."""
@@ -54,6 +55,8 @@ class Climb:
     runs: ArtifactRuns
     reference: TorchReference | None
     judging: Callable[[], Judging]
+    first: Observer
+    """Told before the samples are fed to anything."""
     observers: tuple[Observer, ...] = ()
     _refusals: tuple[Refusal, ...] = ()
 
@@ -104,7 +107,7 @@ class Climb:
         error: ToolError | None = None
         edges: tuple[EdgeReport, ...] = ()
         with _FloatJudge(lambda: self._judge(result), may_leave=not to_the_end) as judge:
-            observers: list[Observer] = [self.progress, self.runs]
+            observers: list[Observer] = [self.progress, self.first, self.runs]
             observers += [self.reference] if self.reference is not None else []
             steps = self.steps(on_the_way(self.stages, way, fell_back=ladder.fell_back))
             try:
@@ -115,7 +118,7 @@ class Climb:
             try:
                 edges = judge.edges()
             except ToolError as raised:  # what runs a float file says more than what a quantizer says of it
-                error = raised
+                error = self._as_ours(raised)
         return _Attempt(_actual(way, result, ladder), result, edges, error)
 
     def _judge(self, result: PipelineResult) -> tuple[EdgeReport, ...]:
@@ -123,6 +126,12 @@ class Climb:
             self._refusals = self.reference.wait()
         self.runs.wait_for_floats()
         return self.judging().float_edges(result)
+
+    def _as_ours(self, error: ToolError) -> ToolError:
+        """A file that was made here and cannot be run is no bad input, unless it may be the one that was given."""
+        if isinstance(error, ModelUnreadable) and self.start.source is not None:
+            return ContractBroken(error.what, fix=error.fix, context=error.context)
+        return error
 
     def _leave(self, attempt: _Attempt, ladder: Ladder) -> None:
         way, result = attempt.way, attempt.result
@@ -233,7 +242,7 @@ def _may_be_the_ways_own(error: ToolError, *, later: bool) -> bool:
 
 
 def _with_the_others(error: ToolError, ladder: Ladder) -> ToolError:
-    others = ladder.rungs[1:]
+    others = [rung for rung in ladder.rungs if rung.reason != error.what]
     if others:
         error.fix = f"none of {len(ladder.rungs)} ways converts it: rewrite what they stop at, or report the model"
-    return error.within(*(f"{Way(rung.exporter, rung.lowering).phrase}: {rung.reason}" for rung in others))
+    return error.within(*(f"{way_in_words(rung.exporter, rung.lowering)}: {rung.reason}" for rung in others))

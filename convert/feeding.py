@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from convert.hosts import Hosts
+from convert.pipeline import Step
 from convert.settings import RunSettings
-from verify.artifact import sha256_of
+from convert.stages.base import Host, Stage
+from verify.artifact import Artifact, sha256_of
 from verify.batches import batch_paths
-from verify.report.types import Refusal
+from verify.report.types import Refusal, StageReport
 from verify.samples import InputSpec, RandomSamples, SampleSource, parse_samples
+from verify.samples.axes import Sizes, described, other_sizes, write_other_sizes
 from verify.samples.source import CallableSamples
 from verify.samples.write import JUDGING_BATCH_SIZES, write_batches, write_calibration
 
@@ -93,6 +98,35 @@ def prepare_samples(inputs: tuple[InputSpec, ...], plan: SamplePlan, folder: Pat
         calibration_sha256=sha256_of(calibration.folder) if calibration else "",
         refusals=_without_repeats((*judging.refusals, *(calibration.refusals if calibration else ()))),
     )
+
+
+@dataclass
+class OtherSizes:
+    """An observer that adds batches of other sizes, once the export has told which there can be."""
+
+    hosts: Hosts
+    inputs: tuple[InputSpec, ...]
+    samples: Callable[[], PreparedSamples]
+    added: tuple[Sizes, ...] = ()
+
+    def started(self, stage: Stage) -> None:
+        """Nothing to do: sizes follow the export."""
+
+    def finished(self, step: Step, artifact: Artifact, report: StageReport, remaining: Sequence[Stage]) -> None:
+        """Before anything is run on the judging samples."""
+        del report, remaining
+        if step.stage.host is not Host.TORCH or self.added:
+            return
+        self.added = other_sizes(self.inputs, artifact.signature.axes)
+        if self.added:
+            folder = self.samples().judging
+            self.hosts.worker(Host.RUNTIME).run(write_other_sizes, folder=folder, inputs=self.inputs, sizes=self.added)
+
+    def told(self) -> PreparedSamples:
+        """The samples, their description with the sizes that were added."""
+        samples = self.samples()
+        sizes = "; ".join(described(each) for each in self.added)
+        return replace(samples, description=f"{samples.description}, also at {sizes}") if sizes else samples
 
 
 def content_sha256(settings: RunSettings) -> str | None:

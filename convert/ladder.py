@@ -12,6 +12,7 @@ from convert.stages.base import Stage
 from convert.stages.export import ExportOnnx
 from convert.stages.lower import OnnxToSavedModel
 from verify.report.types import Rung, RungOutcome
+from verify.report.words import way
 
 AUTO = "auto"
 NEWER = "newer"
@@ -37,9 +38,7 @@ class Way:
     @property
     def phrase(self) -> str:
         """``older exporter, exact lowering``."""
-        exporter = f"{self.exporter} exporter" if self.exporter else ""
-        lowering = f"{self.lowering} lowering" if self.lowering else ""
-        return ", ".join(filter(None, (exporter, lowering)))
+        return way(self.exporter, self.lowering)
 
 
 def ways(stages: Sequence[Stage]) -> tuple[Way, ...]:

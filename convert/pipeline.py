@@ -110,6 +110,8 @@ def _make(step: Step, source: Artifact, hosts: Hosts, workspace: Workspace) -> t
     outcome = hosts.worker(stage.host).run(run_stage, stage=stage.to_json(), artifact=source, out=out)
     artifact = outcome.value.artifact
     check_ensures(stage, source, artifact)
+    axes = artifact.signature.axes or source.signature.axes
+    artifact = replace(artifact, signature=replace(artifact.signature, axes=axes))
     written = {path.name for path in set(workspace.staging.iterdir()) - before}
     made = Made(
         key=key,

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from convert.climb import Climb, Top
-from convert.feeding import PreparedSamples, content_sha256, plan_samples, prepare_samples
+from convert.feeding import OtherSizes, PreparedSamples, content_sha256, plan_samples, prepare_samples
 from convert.hosts import Hosts, WarmHosts
 from convert.judging import Judging, describe_files
 from convert.ladder import ways
@@ -124,6 +124,7 @@ class _Run:
         samples = self._start_samples(start)
         outputs = self.workspace.scratch / "outputs"
         runs = ArtifactRuns(self.hosts, lambda: samples.result().value.judging, outputs)
+        sizes = OtherSizes(self.hosts, start.inputs, lambda: samples.result().value)
         reference = None
         if start.source is not None:
             reference = TorchReference(
@@ -144,11 +145,12 @@ class _Run:
             progress=self.progress,
             runs=runs,
             reference=reference,
-            judging=lambda: Judging(start, samples.result().value, self.settings, runs.folder),
+            judging=lambda: Judging(start, sizes.told(), self.settings, runs.folder),
+            first=sizes,
             observers=(Frugality(self.hosts, large=start.weight_bytes > LARGE_WEIGHTS_BYTES),),
         ).to_the_top()
         records = runs.wait()
-        judging = Judging(start, samples.result().value, self.settings, runs.folder)
+        judging = Judging(start, sizes.told(), self.settings, runs.folder)
         report = self._report(judging, top, records, started)
         self._write_reports(report, top.result)
         return report, Ledger(run_key=key, made=top.result.made, climbed=top.climbed)

@@ -15,6 +15,7 @@ class ModelSource:
     ``arch`` is ``torchvision:NAME``, ``timm:NAME``, ``FILE.py:CLASS`` or ``PACKAGE.MODULE:CLASS``; ``None`` recognises
     it from the tensors. ``arch_args`` are keyword arguments as ``(name, literal)`` pairs. ``inputs`` override what the
     architecture would take, each ``NAME=DIMS[:DTYPE[:LOW..HIGH]]`` (``image=N,1,28,28``, ``ids=N,16:int64:0..29999``).
+    ``dynamic`` names axes of inputs, each ``NAME=DIMS``, as ``image=N,3,H,W``.
     """
 
     path: Path
@@ -27,6 +28,7 @@ class ModelSource:
     prefer_ema: bool = False
     part: str = ""
     """Which part of a detector: ``network``, ``box_head`` …; empty for the network, and for every other model."""
+    dynamic: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

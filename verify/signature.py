@@ -6,6 +6,7 @@ an NHWC tensor of an NCHW original has ``(0, 2, 3, 1)``. The comparator applies 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -75,11 +76,32 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
+class DynamicAxis:
+    """What is known of a dynamic axis but the batch: its size is ``offset`` and any multiple of ``multiple_of``."""
+
+    name: str
+    multiple_of: int = 1
+    offset: int = 0
+    least: int = 1
+
+    def at_least(self, size: float) -> int:
+        """The smallest possible size from there on."""
+        wanted = max(math.ceil(size), self.least) - self.offset
+        return self.offset + -(-wanted // self.multiple_of) * self.multiple_of
+
+    def at_most(self, size: float, *, unless: int) -> int:
+        """The largest possible size up to there; ``unless`` there is none: that instead."""
+        found = self.offset + (math.floor(size) - self.offset) // self.multiple_of * self.multiple_of
+        return found if found >= max(self.least, 1) else unless
+
+
+@dataclass(frozen=True)
 class Signature:
-    """A model's inputs and outputs, in order."""
+    """A model's inputs and outputs, in order, and what is known of their dynamic axes."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    axes: tuple[DynamicAxis, ...] = ()
 
     def input(self, name: str) -> TensorSpec:
         """The input of that name; ``KeyError`` if there is none."""

@@ -6,13 +6,24 @@ _LONGEST_REASON = 300
 
 
 class AttemptFailed(Exception):
-    """An exporter could not write the model. ``source_line`` is where in the user's code, when that is known."""
+    """An exporter could not write the model. ``source_line`` is where in the user's code, when that is known.
 
-    def __init__(self, reason: str, source_line: str | None = None, *, data_dependent: bool = False) -> None:
+    ``size_dependent`` says that it might be written for fewer sizes of its named axes.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        source_line: str | None = None,
+        *,
+        data_dependent: bool = False,
+        size_dependent: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.source_line = source_line
         self.data_dependent = data_dependent
+        self.size_dependent = size_dependent
 
     def __str__(self) -> str:
         return f"{self.reason} ({self.source_line})" if self.source_line else self.reason

@@ -10,6 +10,12 @@ from verify.errors import ModelUnreadable
 from verify.runners.onnx_runner import signature_of
 from verify.signature import BATCH, Signature
 
+FIXED_AXIS = (
+    "leave that axis its size, or give the model a form that takes every size "
+    "(adaptive pooling to a fixed size before flatten and Linear)"
+)
+"""What helps where a net takes one size only."""
+
 
 def check_graph(model: Any, plan: ExportPlan) -> Signature:
     """The signature of an ``onnx.ModelProto`` that keeps what the plan asks; raises :class:`AttemptFailed`.
@@ -32,8 +38,9 @@ def check_graph(model: Any, plan: ExportPlan) -> Signature:
     for asked, written in zip(plan.inputs, own_inputs, strict=True):
         for axis, (dim, found) in enumerate(zip(asked.shape, written.shape, strict=True)):
             if isinstance(dim, str) and not isinstance(found, str):
-                what = "the batch" if dim == BATCH else f"axis {axis} ({dim})"
-                raise AttemptFailed(f"it fixed {what} of input {asked.name} to {found}")
+                if dim == BATCH:
+                    raise AttemptFailed(f"it fixed the batch of input {asked.name} to {found}")
+                raise AttemptFailed(f"it fixed axis {axis} ({dim}) of input {asked.name} to {found}; {FIXED_AXIS}")
     return Signature(own_inputs, signature.outputs)
 
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 
 from verify.errors import InputSpecInvalid
 from verify.samples import InputSpec
+from verify.samples.axes import default_sizes
+from verify.samples.random_samples import size_of
 from verify.signature import BATCH
 
 BATCH_SIZE = 2
-_IMAGE_SIDE = 64
-_SEQUENCE_LENGTH = 16
 
 
-def example_inputs(specs: tuple[InputSpec, ...], *, batch: int = BATCH_SIZE, seed: int = 0) -> tuple[torch.Tensor, ...]:
-    """One batch of every input, in order."""
+def example_inputs(
+    specs: tuple[InputSpec, ...], *, batch: int = BATCH_SIZE, seed: int = 0, sizes: Mapping[str, int] | None = None
+) -> tuple[torch.Tensor, ...]:
+    """One batch of every input, in order; ``sizes`` are those of other named axes, the default ones if left out."""
     generator = torch.Generator().manual_seed(seed)
-    return tuple(_draw(spec, batch, generator) for spec in specs)
+    named = {**default_sizes(specs), **(sizes or {}), BATCH: batch}
+    return tuple(_draw(spec, named, generator) for spec in specs)
 
 
-def _draw(spec: InputSpec, batch: int, generator: torch.Generator) -> torch.Tensor:
-    shape = tuple(_size(spec, dim, batch) for dim in spec.shape)
+def _draw(spec: InputSpec, sizes: dict[str, int], generator: torch.Generator) -> torch.Tensor:
+    shape = tuple(size_of(dim, sizes) for dim in spec.shape)
     dtype = _torch_dtype(spec)
     if dtype is torch.bool:
         return torch.randint(0, 2, shape, generator=generator).bool()
@@ -32,17 +36,6 @@ def _draw(spec: InputSpec, batch: int, generator: torch.Generator) -> torch.Tens
     if spec.low is None or spec.high is None:
         return torch.randn(shape, generator=generator).to(dtype)
     return (torch.rand(shape, generator=generator) * (spec.high - spec.low) + spec.low).to(dtype)
-
-
-def _size(spec: InputSpec, dim: int | str, batch: int) -> int:
-    """A static dim as it is; the batch; a size that most nets take for any other named dim."""
-    if isinstance(dim, int):
-        return dim
-    if dim == BATCH:
-        return batch
-    if len(spec.shape) < 4:
-        return _SEQUENCE_LENGTH
-    return spec.preprocessing.crop if spec.preprocessing else _IMAGE_SIDE
 
 
 def _torch_dtype(spec: InputSpec) -> torch.dtype:

@@ -5,45 +5,48 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from typing import Any
+from dataclasses import replace
 
 import torch
-from torch.export import Dim, ExportedProgram
+from torch.export import ExportedProgram
 
 from convert.export import onnx_file
 from convert.export.attempt import AttemptFailed, first_line
+from convert.export.capture import capture
 from convert.export.check import check_graph, fixed_outputs
-from convert.export.examples import example_inputs
-from convert.export.flat_outputs import flat_outputs, is_unknown_container
+from convert.export.dynamic_axes import dynamic_axes
+from convert.export.eager import require_sizes_fit
 from convert.export.known_errors.programs import explain_program
 from convert.export.plan import ExportPlan, Written
-from convert.export.recurrent_shapes import recurrent_shapes
 from convert.export.recurrent_translation import translations
 from convert.export.settle import RecordedProgram, SettledProgram, recorded
 from convert.export.shortcuts import shortcuts
 from convert.export.source_line import make_traces_portable, of_exception, of_stack_trace
 from verify.runners.flatten import named_outputs
-from verify.samples import InputSpec
 
 logger = logging.getLogger(__name__)
-
-DATA_DEPENDENT = "the model branches on the values in its data"
 
 
 def write_onnx(module: torch.nn.Module | ExportedProgram, plan: ExportPlan) -> Written:
     """Write ``plan.out``; raises :class:`AttemptFailed`."""
-    translated = _translated(module, plan)
+    captured = module if isinstance(module, ExportedProgram) else capture(module, plan.inputs)
+    axes = dynamic_axes(captured, plan.inputs)
+    if isinstance(module, torch.nn.Module):
+        require_sizes_fit(module, plan.inputs, axes)
+    translated = _translated(module, captured, plan)
     make_traces_portable(translated.model)
     signature = check_graph(onnx_file.graph_only(translated, plan.out), plan)
     onnx_file.save(translated, plan.out)
-    return Written(signature, fixed_outputs(signature))
+    return Written(replace(signature, axes=axes), fixed_outputs(signature))
 
 
-def _translated(module: torch.nn.Module | ExportedProgram, plan: ExportPlan) -> torch.onnx.ONNXProgram:
+def _translated(
+    module: torch.nn.Module | ExportedProgram, captured: ExportedProgram, plan: ExportPlan
+) -> torch.onnx.ONNXProgram:
     """Without a retrace where that works; else as torch does it, so that settling can cost time but never a model."""
     if isinstance(module, ExportedProgram):
-        return translate(recorded(module, RecordedProgram), plan)
-    program = recorded(capture(module, plan.inputs), SettledProgram)
+        return translate(recorded(captured, RecordedProgram), plan)
+    program = recorded(captured, SettledProgram)
     known = explain_program(program)
     if known is not None:
         raise known.error()
@@ -54,31 +57,6 @@ def _translated(module: torch.nn.Module | ExportedProgram, plan: ExportPlan) -> 
             raise
         logger.info("not translated as settled: %s", failure)
     return translate(recorded(capture(module, plan.inputs), RecordedProgram), plan)
-
-
-def capture(module: torch.nn.Module, inputs: tuple[InputSpec, ...]) -> ExportedProgram:
-    """The module as a graph of ATen operators, its named dims symbolic; raises :class:`AttemptFailed`."""
-    arguments = example_inputs(inputs)
-    dims = dynamic_dims(inputs)
-    try:
-        return _export(module, arguments, dims)
-    except torch._dynamo.exc.UserError as error:
-        refined = _refined(error, dims)
-        if refined is None:
-            raise _failed(error) from error
-        try:
-            return _export(module, arguments, refined)
-        except Exception as second:  # torch.export raises anything, and so does a model's own code
-            raise _failed(second) from second
-    except Exception as error:  # as above
-        raise _failed(error) from error
-
-
-def dynamic_dims(inputs: tuple[InputSpec, ...]) -> tuple[dict[int, Any], ...]:
-    """``torch.export``'s dynamic shapes: one ``Dim`` a name, shared by every axis of that name."""
-    names = {dim for spec in inputs for dim in spec.shape if isinstance(dim, str)}
-    dims = {name: Dim(name) for name in names}
-    return tuple({axis: dims[dim] for axis, dim in enumerate(spec.shape) if isinstance(dim, str)} for spec in inputs)
 
 
 def translate(program: RecordedProgram, plan: ExportPlan) -> torch.onnx.ONNXProgram:
@@ -117,28 +95,6 @@ def _user_inputs(program: ExportedProgram) -> tuple[str, ...]:
     return tuple(name for name in program.graph_signature.user_inputs if isinstance(name, str))
 
 
-def _export(module: torch.nn.Module, arguments: tuple[torch.Tensor, ...], dims: Any) -> ExportedProgram:
-    def export() -> ExportedProgram:
-        with torch.no_grad(), recurrent_shapes():
-            return torch.export.export(module, arguments, dynamic_shapes=dims, strict=False)
-
-    try:
-        return export()
-    except RuntimeError as error:
-        if not is_unknown_container(error):
-            raise
-    with flat_outputs(module):
-        return export()
-
-
-def _refined(error: Exception, dims: Any) -> Any | None:
-    """The dims with torch's own suggestions taken over (``H = 32*_H``); ``None`` when it has none."""
-    try:
-        return torch.export.dynamic_shapes.refine_dynamic_shapes_from_suggested_fixes(str(error), dims)
-    except Exception:  # the function's only contract is its message format; without suggestions the first error stands
-        return None
-
-
 def _returned(program: ExportedProgram) -> object:
     """The structure that the program returns, with a marker for each tensor and ``None`` for each constant."""
     from torch.export.graph_signature import ConstantArgument, OutputKind
@@ -146,21 +102,6 @@ def _returned(program: ExportedProgram) -> object:
     outputs = [spec for spec in program.graph_signature.output_specs if spec.kind is OutputKind.USER_OUTPUT]
     leaves = [None if isinstance(spec.arg, ConstantArgument) else spec.arg.name for spec in outputs]
     return torch.utils._pytree.tree_unflatten(leaves, program.call_spec.out_spec)
-
-
-def _failed(error: Exception) -> AttemptFailed:
-    kind = torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode
-    data_dependent = isinstance(error, kind) or isinstance(error.__cause__, kind)
-    if data_dependent:
-        return AttemptFailed(f"{DATA_DEPENDENT}: {first_line(error)}", of_exception(error), data_dependent=True)
-    violations = (
-        re.findall(r"^ *- (.+?)(?:\. If you|$)", str(error), re.MULTILINE)
-        if "Constraints violated" in str(error)
-        else []
-    )
-    if violations:
-        return AttemptFailed(f"the model's code does not work for every size of its inputs: {' '.join(violations)}")
-    return AttemptFailed(first_line(error), of_exception(error))
 
 
 def _root_cause(error: BaseException) -> str:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from convert.export.attempt import AttemptFailed, first_line
-from convert.export.check import check_graph, fixed_outputs
+from convert.export.check import FIXED_AXIS, check_graph, fixed_outputs
 from convert.export.examples import BATCH_SIZE, example_inputs
 from convert.export.plan import ExportPlan, Written
 from convert.export.source_line import of_exception, portable
 from verify.errors import ToolError
 from verify.runners.flatten import flatten_outputs, named_outputs
 from verify.samples import InputSpec
+from verify.samples.axes import other_sizes
 from verify.signature import BATCH
 
 HIGHEST_OPSET = 20
@@ -46,7 +48,7 @@ def write_onnx(module: nn.Module, plan: ExportPlan) -> Written:
     model = onnx.load(str(plan.out))
     if keep_unused_inputs(model.graph, plan):
         onnx.save(model, str(plan.out))
-    name_batch_axes(model.graph, plan)
+    name_output_axes(model.graph, plan)
     onnx.save(model, str(plan.out))
     signature = check_graph(model, plan)
     return Written(signature, _baked_in(caught) + fixed_outputs(signature))
@@ -96,31 +98,49 @@ def _described(spec: InputSpec) -> Any:
     return onnx.helper.make_tensor_value_info(spec.name, element_type, spec.shape)
 
 
-def name_batch_axes(graph: Any, plan: ExportPlan) -> None:
-    """Name the outputs' axes by running the file at two batch sizes: the older exporter guesses them, or bakes them in.
+def name_output_axes(graph: Any, plan: ExportPlan) -> None:
+    """Name the outputs' axes by running the file at other sizes: the older exporter guesses them, or bakes them in.
 
-    Raises :class:`AttemptFailed` when the file does not run at another batch than the one it was traced with.
+    Raises :class:`AttemptFailed` when the file does not run at another batch, or at another size of a named axis, than
+    the one it was traced with.
     """
     from verify.runners.onnx_runner import OnnxRunner, onnx_signature
 
-    shapes = []
+    traced, remedy = "batch", ""
     try:
         with OnnxRunner(plan.out, onnx_signature(plan.out)) as runner:
-            for batch in (BATCH_SIZE + 1, 1):
-                inputs = example_inputs(plan.inputs, batch=batch)
-                feed = {name: tensor.numpy() for name, tensor in zip(plan.input_names, inputs, strict=True)}
-                shapes.append({name: array.shape for name, array in runner.infer(feed).items()})
+            shapes = [_output_shapes(runner, plan, batch, {}) for batch in (BATCH_SIZE + 1, 1)]
+            traced, remedy = "sizes", f"; {FIXED_AXIS}"
+            shapes += [_output_shapes(runner, plan, 1, dict(sizes)) for sizes in other_sizes(plan.inputs, ())[:1]]
     except ToolError as error:
-        raise AttemptFailed(f"its file runs only at the batch it was traced with: {first_line(error)}") from error
+        raise AttemptFailed(
+            f"its file runs only at the {traced} it was traced with: {first_line(error)}{remedy}"
+        ) from error
     for output in graph.output:
-        many, one = shapes[0][output.name], shapes[1][output.name]
-        for axis, (dim, larger, smaller) in enumerate(zip(output.type.tensor_type.shape.dim, many, one, strict=True)):
-            if larger == smaller:
-                dim.dim_value = larger
-            elif larger == (BATCH_SIZE + 1) * smaller:
-                dim.dim_param = BATCH if smaller == 1 else f"{smaller}*{BATCH}"
+        for axis, dim in enumerate(output.type.tensor_type.shape.dim):
+            name = _axis_name([found[output.name][axis] for found in shapes], f"{output.name}_{axis}")
+            if isinstance(name, int):
+                dim.dim_value = name
             else:
-                dim.dim_param = f"{output.name}_{axis}"
+                dim.dim_param = name
+
+
+def _output_shapes(runner: Any, plan: ExportPlan, batch: int, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    inputs = example_inputs(plan.inputs, batch=batch, sizes=sizes)
+    feed = {name: tensor.numpy() for name, tensor in zip(plan.input_names, inputs, strict=True)}
+    return {name: array.shape for name, array in runner.infer(feed).items()}
+
+
+def _axis_name(sizes: Sequence[int], otherwise: str) -> int | str:
+    """From an axis's size at a larger batch, at batch 1, and at batch 1 of other sizes where axes are named."""
+    larger, smaller, *others = sizes
+    if any(other != smaller for other in others):
+        return otherwise
+    if larger == smaller:
+        return larger
+    if larger == (BATCH_SIZE + 1) * smaller:
+        return BATCH if smaller == 1 else f"{smaller}*{BATCH}"
+    return otherwise
 
 
 def _baked_in(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:

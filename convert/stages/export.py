@@ -38,6 +38,12 @@ class ExportOnnx(Stage):
         cli_name="--input",
         metavar="NAME=DIMS[:DTYPE[:LOW..HIGH]]",
     )
+    dynamic: tuple[str, ...] = flag(
+        (),
+        "Names for axes of an input that are to stay free, as the batch does: image=N,3,H,W or ids=N,T. The shape is "
+        "the one known, or --input's, which can name axes itself; repeat for more.",
+        metavar="NAME=DIMS",
+    )
     output_names: tuple[str, ...] = flag(
         (), "A name for an output, in order; repeat for more. The model's own if left out.", cli_name="--output-name"
     )
@@ -67,6 +73,7 @@ class ExportOnnx(Stage):
             partial=self.partial,
             prefer_ema=self.prefer_ema,
             part=self.part,
+            dynamic=self.dynamic,
         )
 
     def key(self) -> dict[str, Any]:

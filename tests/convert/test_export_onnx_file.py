@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convert.export import onnx_file
-from convert.export.newer import capture, translate
+from convert.export.capture import capture
+from convert.export.newer import translate
 from convert.export.plan import ExportPlan
 from convert.export.settle import SettledProgram, recorded
 

@@ -10,8 +10,10 @@ from test_export_module import export, worst_sqnr_db
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convert.export.capture import capture
+from convert.export.dynamic_axes import dynamic_dims
 from convert.export.examples import example_inputs
-from convert.export.newer import capture, dynamic_dims, translate
+from convert.export.newer import translate
 from convert.export.plan import ExportPlan
 from convert.export.settle import SettledProgram, recorded
 from convert.export.shortcuts import has_one_float_type
@@ -133,7 +135,7 @@ def settled_and_torchs_own(module, inputs, folder):
         dynamo=True,
         opset_version=20,
         input_names=list(plan.input_names),
-        dynamic_shapes=dynamic_dims(inputs),
+        dynamic_shapes=dynamic_dims(inputs, {}),
         verbose=False,
     )
     own.save(folder / "own.onnx")

@@ -23,6 +23,7 @@ from verify.checkpoint.architectures import (
 from verify.checkpoint.construction import built_lean, on_meta
 from verify.checkpoint.default_inputs import default_inputs
 from verify.checkpoint.detection import is_detector, part_of, set_published_epsilon
+from verify.checkpoint.dynamic_axes import name_axes
 from verify.checkpoint.index import Architecture
 from verify.checkpoint.input_specs import resolve_inputs
 from verify.checkpoint.materialise import Materialised, require_finite
@@ -178,7 +179,7 @@ def _finished(
     names, required = forward_parameters(module)
     if known_inputs:
         names, required = tuple(spec.name for spec in known_inputs), len(known_inputs)
-    inputs = resolve_inputs(source.inputs, names, required, defaults)
+    inputs = name_axes(resolve_inputs(source.inputs, names, required, defaults), source.dynamic)
     parameter_count, weight_bytes = sizes(module)
     classifier = choice.architecture is not None and choice.architecture.task in _CLASSIFIER_TASKS
     description = ModelDescription(

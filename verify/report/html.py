@@ -33,6 +33,7 @@ def render_html(report: Report) -> str:
             symbols=cards.SYMBOLS,
             decisions=cards.DECISIONS,
             ways=cards.WAYS,
+            way=words.way,
             lying=chain.draw_lying(report),
             upright=chain.draw_upright(report),
             batch_sizes=words.joined(_batch_sizes(report)),
@@ -73,7 +74,6 @@ def _environment() -> jinja2.Environment:
         "short": cards.short_title,
         "sqnr": _sqnr,
         "title": cards.title,
-        "way": words.way,
     }
     return environment
 

@@ -24,6 +24,7 @@ def render_summary(report: Report, console: Console, *, html_path: Path | None =
         summary.files(report)
     troubles = cards.troubles(report)
     summary.section("Wrong:" if report.verdict == Verdict.FAIL else "Open:", [_trouble_line(it) for it in troubles])
+    summary.section("Ways tried:", _rung_lines(report))
     summary.section("Not done, and why:", _refusal_lines(report))
     summary.section("Next:", list(report.next_steps))
     if html_path is not None:
@@ -90,6 +91,17 @@ def _trouble_line(trouble: cards.Trouble) -> str:
     where = f"{cards.short_title(trouble.artifact_name)}, output {trouble.output_name}"
     why = f": {trouble.explanations[-1]}" if trouble.explanations else ""
     return f"{cards.SYMBOLS[trouble.verdict]} {where}: {trouble.failure}{why}"
+
+
+def _rung_lines(report: Report) -> list[str]:
+    """Each way and what it came to, where there is more to say than that the first one was right."""
+    if not any(rung.reason for rung in report.rungs):
+        return []
+    lines = []
+    for rung in report.rungs:
+        why = f" ({rung.reason})" if rung.reason else ""
+        lines.append(f"{words.way(rung.exporter, rung.lowering)}: {cards.WAYS[rung.outcome]}{why}")
+    return lines
 
 
 def _refusal_lines(report: Report) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from verify.report.types import Rung
 from verify.signature import Dim, TensorSpec
 
 NOTHING = "–"
@@ -111,11 +110,10 @@ def dims(shape: tuple[Dim, ...]) -> str:
     return " × ".join(str(dim) for dim in shape) or "scalar"
 
 
-def way(rung: Rung) -> str:
+def way(exporter: str, lowering: str) -> str:
     """``newer exporter, exact lowering``; from ONNX, where nothing is exported, ``exact lowering``."""
-    exporter = f"{rung.exporter} exporter" if rung.exporter else ""
-    lowering = f"{rung.lowering} lowering" if rung.lowering else ""
-    return ", ".join(filter(None, (exporter, lowering)))
+    parts = (exporter and f"{exporter} exporter", lowering and f"{lowering} lowering")
+    return ", ".join(part for part in parts if part)
 
 
 def layout(spec: TensorSpec) -> str:

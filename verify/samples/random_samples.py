@@ -8,15 +8,11 @@ import numpy as np
 
 from verify.errors import InputSpecInvalid
 from verify.report.types import Refusal
+from verify.samples.axes import default_sizes
 from verify.samples.fit import Array, Sample
 from verify.samples.source import RandomSamples
 from verify.samples.spec import InputSpec
 from verify.signature import Dim
-
-SPATIAL_SIZE = 64
-"""For a dynamic height, width or depth: five halvings leave 2."""
-SEQUENCE_SIZE = 16
-"""For any other dynamic axis."""
 
 
 class RandomReader:
@@ -28,7 +24,7 @@ class RandomReader:
     def __init__(self, source: RandomSamples, inputs: tuple[InputSpec, ...]) -> None:
         self._seed = source.seed
         self._inputs = inputs
-        self._sizes = dynamic_sizes(inputs)
+        self._sizes = default_sizes(inputs)
 
     @property
     def description(self) -> str:
@@ -54,16 +50,6 @@ class RandomReader:
         return generator.standard_normal(shape).astype(dtype)
 
 
-def dynamic_sizes(inputs: tuple[InputSpec, ...]) -> dict[str, int]:
-    """A size for every named axis but the first; one name has one size in all inputs."""
-    sizes: dict[str, int] = {}
-    for spec in inputs:
-        for axis, dim in enumerate(spec.shape):
-            if axis and isinstance(dim, str):
-                sizes.setdefault(dim, _default_size(spec, axis))
-    return sizes
-
-
 def size_of(dim: Dim, sizes: dict[str, int]) -> int:
     """A static dim itself, or the size chosen for its name."""
     return sizes[dim] if isinstance(dim, str) else dim
@@ -77,10 +63,3 @@ def integer_range(spec: InputSpec) -> tuple[int, int]:
             fix=f"declare it: --input {spec.name}=…:{spec.dtype}:0..29999",
         )
     return int(spec.low), int(spec.high)
-
-
-def _default_size(spec: InputSpec, axis: int) -> int:
-    spatial = len(spec.shape) >= 4 and axis >= 2
-    if spatial and spec.preprocessing is not None:
-        return spec.preprocessing.crop
-    return SPATIAL_SIZE if spatial else SEQUENCE_SIZE

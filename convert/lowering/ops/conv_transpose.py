@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
-from convert.layout.dims import Dim
+from convert.layout.dims import Dim, Size
 from convert.layout.value import Array, Tensor, Value
 from convert.lowering.call import Call
 from convert.lowering.registry import lowers
@@ -24,32 +24,39 @@ def conv_transpose(call: Call) -> Value:
     rank = len(window.kernel)
     if rank > 3:
         call.refuse("a transposed convolution in more than three dimensions")
-    if any(isinstance(size, Dim) for size in spatial):
-        call.refuse("a transposed convolution of an input whose spatial size is dynamic")
     x = call.channels_last(0)
-    crops, extra = _crops(call, window, [int(str(size)) for size in spatial])
+    crops, extra = _crops(call, window, spatial)
+    full = [_full(size, window, axis) for axis, size in enumerate(spatial)]
     if rank == 1:
         window = Window((1, *window.kernel), (1, *window.strides), (1, 1), ((0, 0), *window.pads))
-        x, crops, extra = tf.expand_dims(x, 1), ((0, 0), *crops), (0, *extra)
-    y = _transpose_convolve(call, x, weights, window)
+        x, crops, extra, full = tf.expand_dims(x, 1), ((0, 0), *crops), (0, *extra), [1, *full]
+    y = _transpose_convolve(call, x, weights, window, full)
     y = pad_spatial(y, tuple((0, count) for count in extra))
     y = _cropped(y, crops)
     return call.channels_last_result(_with_bias(call, tf.squeeze(y, 1) if rank == 1 else y))
 
 
-def _crops(call: Call, window: Window, sizes: Sequence[int]) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
+def _full(size: Size, window: Window, axis: int) -> Size:
+    """How long an axis comes out before it is cropped: a plain multiple where stride and window are alike."""
+    return size * window.strides[axis] + (window.extents[axis] - window.strides[axis])
+
+
+def _crops(call: Call, window: Window, sizes: Sequence[Size]) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
     """What to cut off the full result before and after each axis, and what ``output_padding`` adds after it."""
     output_padding = call.integers("output_padding") or (0,) * len(sizes)
     output_shape = call.integers("output_shape")
     auto_pad = call.text("auto_pad", "NOTSET")
     crops, extra = [], []
     for axis, size in enumerate(sizes):
-        full = (size - 1) * window.strides[axis] + window.extents[axis]
         before, after = window.pads[axis]
         wanted = output_shape[-len(sizes) :][axis] if output_shape else None
+        if (wanted is not None or auto_pad.startswith("SAME")) and isinstance(size, Dim):
+            call.refuse("output_shape or auto_pad with an input whose spatial size is dynamic")
+        full = _full(size, window, axis)
         if wanted is None and auto_pad.startswith("SAME"):
-            wanted = size * window.strides[axis]
+            wanted = int(str(size)) * window.strides[axis]
         if wanted is not None:
+            full = int(str(full))
             total = max(full - wanted, 0)
             before = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
             after = full - wanted - before
@@ -79,15 +86,14 @@ def _weights(call: Call) -> Array:
     return dilated
 
 
-def _transpose_convolve(call: Call, x: Tensor, weights: Array, window: Window) -> Tensor:
+def _transpose_convolve(call: Call, x: Tensor, weights: Array, window: Window, full: Sequence[Size]) -> Tensor:
     """The full result of a two- or three-dimensional transposed convolution, group by group."""
     if weights.ndim == 3:
         weights = weights[:, :, np.newaxis, :]
     group = call.integer("group", 1)
     filters = call.weight(1, weights.transpose(*range(2, weights.ndim), 1, 0))
     batch = tf.shape(x)[0]
-    full = [(int(size) - 1) * s + k for size, s, k in zip(x.shape[1:-1], window.strides, window.kernel, strict=True)]
-    shape = tf.stack([batch, *full, weights.shape[1]])
+    shape = tf.stack([batch, *(call.trace.scalar(size) for size in full), weights.shape[1]])
     strides = [1, *window.strides, 1]
     convolve = tf.nn.conv2d_transpose if weights.ndim == 4 else tf.nn.conv3d_transpose
     if group == 1:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from convert.layout.dims import Dim, Size
+from convert.layout.dims import Dim, Size, exact_quotient
 from convert.layout.layout import Layout
 from convert.layout.value import Array, Tensor, Value
 from convert.lowering.call import Call
@@ -91,6 +91,8 @@ def _to_sizes(call: Call, axes: Sequence[int], sampling: Sampling) -> Value:
         for axis, (old, new) in enumerate(zip(call.value(0).sizes, sizes, strict=True))
         if old != new or crops.get(axis, _WHOLE) != _WHOLE
     ]
+    if any(isinstance(size, Dim) for axis in resized for size in (call.value(0).sizes[axis], sizes[axis])):
+        return _to_dynamic_sizes(call, {axis: sizes[axis] for axis in resized}, sampling)
     targets = {axis: _axis(call, axis, sizes[axis], None, crops.get(axis, _WHOLE)) for axis in resized}
     return _resized(call, targets, sampling)
 
@@ -145,19 +147,51 @@ def _axis(call: Call, axis: int, size: Size | None, scale: float | None, crop: t
 
 def _dynamic(call: Call, scales: Sequence[float], sampling: Sampling) -> Value:
     """Dynamic height and width by whole factors: the size is known as a product."""
-    x = call.channels_last(0)
     whole = all(scale == int(scale) for scale in scales)
-    if not whole or scales[:2] != [1.0, 1.0] or len(scales) != 4 or sampling.coordinates == "align_corners":
+    if not whole or sampling.coordinates == "align_corners":
         call.refuse("an input of dynamic size, other than height and width by whole factors")
-    size = tf.stack([call.trace.scalar(call.value(0).sizes[axis] * int(scales[axis])) for axis in (2, 3)])
-    if sampling.mode not in ("nearest", "linear"):
-        call.refuse(f"mode {sampling.mode!r} on an input of dynamic size")
+    sizes = call.value(0).sizes
+    targets = {axis: sizes[axis] * int(scale) for axis, scale in enumerate(scales) if scale != 1}
+    return _to_dynamic_sizes(call, targets, sampling)
+
+
+def _to_dynamic_sizes(call: Call, targets: dict[int, Size], sampling: Sampling) -> Value:
+    """Height and width to sizes known when the model runs: bilinear to any, nearest to whole multiples."""
+    sizes = call.value(0).sizes
+    if len(sizes) != 4 or not set(targets) <= {2, 3}:
+        call.refuse("a size that is dynamic, on other axes than height and width")
+    wanted = [targets.get(axis, sizes[axis]) for axis in (2, 3)]
+    size = call.trace.shape(wanted, infer_one=False)
     if sampling.mode == "nearest":
+        factors = [exact_quotient(new, old) for new, old in zip(wanted, sizes[2:], strict=True)]
+        if not all(isinstance(factor, int) for factor in factors):
+            call.refuse(
+                "a dynamic size that is not a multiple of the input's, which may be rounded to either neighbour"
+            )
         if (sampling.coordinates, sampling.rounding) not in _REPEATING:
             call.refuse(f"{sampling.coordinates} with {sampling.rounding} on an input of dynamic size")
-        return call.channels_last_result(tf.raw_ops.ResizeNearestNeighbor(images=x, size=size))
-    options = _BILINEAR_OPTIONS[sampling.coordinates]
-    return call.channels_last_result(tf.raw_ops.ResizeBilinear(images=x, size=size, **options))
+        resized = tf.raw_ops.ResizeNearestNeighbor(images=call.channels_last(0), size=size)
+    else:
+        options = _BILINEAR_OPTIONS.get(sampling.coordinates)
+        if sampling.mode != "linear" or sampling.antialias or sampling.exclude_outside or options is None:
+            call.refuse(f"mode {sampling.mode!r} on an input of dynamic size, with what TensorFlow's kernel has not")
+        x = call.channels_last(0)
+        if sampling.coordinates == "pytorch_half_pixel":
+            x = _first_where_one(call, x, wanted)
+        resized = tf.raw_ops.ResizeBilinear(images=x, size=size, **options)
+    static = [None if isinstance(new, Dim) else new for new in wanted]
+    return call.channels_last_result(tf.ensure_shape(resized, [None, *static, None]))
+
+
+def _first_where_one(call: Call, x: Tensor, wanted: Sequence[Size]) -> Tensor:
+    """``pytorch_half_pixel`` reads the first position for an output of size 1, TensorFlow's kernel the middle."""
+    limits: list[Tensor | int | None] = []
+    for new, old in zip(wanted, call.value(0).sizes[2:], strict=True):
+        if isinstance(new, Dim) and new.factor == 1:
+            limits.append(tf.where(call.trace.scalar(new) > 1, call.trace.scalar(old), 1))
+        else:
+            limits.append(1 if new == 1 else None)
+    return x if all(limit is None for limit in limits) else x[:, : limits[0], : limits[1], :]
 
 
 def _resized(call: Call, axes: dict[int, Axis], sampling: Sampling) -> Value:

@@ -60,6 +60,7 @@ def _task(entry: Entry, command: str) -> ModelTask:
         arch=_architecture(entry),
         arch_args=_arguments(options.arch_args),
         inputs=_tuple(options.inputs),
+        dynamic=_tuple(options.dynamic),
         output_names=_tuple(options.output_names),
         trust_pickle=options.trust_pickle,
         partial=options.partial,

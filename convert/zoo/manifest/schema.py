@@ -143,6 +143,14 @@ class ModelOptions(Table):
         description='Inputs, where the architecture\'s own are not wanted: `["image=N,1,28,28"]` or '
         '`{ ids = "N,16:int64:0..999" }`.',
     )
+    dynamic: Annotated[
+        list[str] | None,
+        BeforeValidator(_input_lines, json_schema_input_type=list[str] | dict[str, str | list[str | int]] | None),
+    ] = Field(
+        None,
+        description='Names for axes of inputs that are to stay free, as the batch does: `["image=N,3,H,W"]` or '
+        '`{ image = ["N", 3, "H", "W"] }`.',
+    )
     output_names: list[str] | None = Field(None, description="Names of the outputs, in order.")
     trust_pickle: bool | None = Field(None, description="Load a pickled module, which runs code from the file.")
     partial: bool | None = Field(None, description="Accept missing or unexpected tensors, and list them.")
@@ -152,7 +160,8 @@ class ModelOptions(Table):
     )
     opset: int | None = Field(None, ge=1, description="The ONNX operator set to write.")
     exporter: Literal["auto", "newer", "older"] | None = Field(
-        None, description="torch's exporter: `auto` (newer, older as a fallback), `newer` or `older`."
+        None,
+        description="torch's exporter: `auto` (newer, and older where that fails or parity does), `newer` or `older`.",
     )
     lowering: Literal["auto", "exact", "onnx2tf"] | None = Field(
         None,

@@ -62,6 +62,7 @@ def test_every_option_of_the_command_line_has_a_key_that_reaches_it(tmp_path: Pa
         arch = "net.py:Net"
         arch_args = { num_classes = 10, act = "relu", width = [1, 2] }
         inputs = { image = ["N", 1, 28, 28], ids = "N,16:int64:0..9" }
+        dynamic = { image = ["N", 1, "H", "W"] }
         output_names = ["logits"]
         trust_pickle = true
         partial = true
@@ -94,6 +95,7 @@ def test_every_option_of_the_command_line_has_a_key_that_reaches_it(tmp_path: Pa
     arguments = (("num_classes", "10"), ("act", "'relu'"), ("width", "[1, 2]"))
     assert task.export == ExportOnnx(
         arch="net.py:Net", arch_args=arguments, inputs=("image=N,1,28,28", "ids=N,16:int64:0..9"),
+        dynamic=("image=N,1,H,W",),
         output_names=("logits",), trust_pickle=True, partial=True, prefer_ema=True, part="network", opset=18,
         exporter="older",
     )  # fmt: skip
