@@ -63,10 +63,10 @@ def refusal_of(onnx_path: Path, folder: Path) -> str:
     return ""
 
 
-def fuzz(seeds: range, folder: Path) -> dict[str, list[str]]:
-    """What became of random graphs: ``same``, ``refused`` or ``wrong``, with the seed and why."""
+def fuzz(count: int, folder: Path) -> dict[str, list[str]]:
+    """What became of that many random graphs: ``same``, ``refused`` or ``wrong``, with the seed and why."""
     outcomes: dict[str, list[str]] = {"same": [], "refused": [], "wrong": []}
-    for seed in seeds:
+    for seed in range(count):
         kind, why = _fuzz_one(seed, folder)
         outcomes[kind].append(f"{seed}: {why}")
     return outcomes
