@@ -16,7 +16,7 @@ import torch
 from torch.export import ExportedProgram
 from torch.fx import Graph, Node
 
-from convert.export import functional_ops, spelled_out
+from convert.export import attention, functional_ops, spelled_out
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +107,8 @@ def settle(graph: Graph, table: Table) -> str | None:
     exact, so a graph that is declined half-way still means the same.
     """
     composite = torch.export.default_decompositions()
+    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.scaled_dot_product_attention.default):
+        attention.spell_out(node)  # all of them first: a graph that is retraced keeps them as they are
     for node in list(graph.nodes):
         reason = _settle_node(node, table, composite)
         if reason is not None:

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch.fx import Node
 
+from convert.export.node_arguments import arguments_by_name
+
 _aten = torch.ops.aten
 
 
@@ -104,33 +106,6 @@ def swapaxes(node: Node) -> bool:
     return True
 
 
-def attention_over_three_axes(node: Node) -> bool:
-    """``(batch, tokens, channels)`` attention as one head of four axes, the only form that the exporter translates."""
-    arguments = arguments_by_name(node)
-    tensors = [arguments[name] for name in ("query", "key", "value")]
-    if any(tensor.meta["val"].dim() != 3 for tensor in tensors) or arguments["attn_mask"] is not None:
-        return False
-    with node.graph.inserting_before(node):
-        heads = [node.graph.call_function(_aten.unsqueeze.default, (tensor, 1)) for tensor in tensors]
-    for head, tensor in zip(heads, tensors, strict=True):
-        head.meta = {**node.meta, "val": tensor.meta["val"].unsqueeze(1)}
-    with node.graph.inserting_after(node):
-        attended = node.graph.call_function(_aten.squeeze.dim, (node, 1))
-    attended.meta = dict(node.meta)
-    node.replace_all_uses_with(attended, delete_user_cb=lambda user: user is not attended)
-    node.args = (*heads, *node.args[3:])
-    node.meta = {**node.meta, "val": node.meta["val"].unsqueeze(1)}
-    return True
-
-
-def arguments_by_name(node: Node) -> dict[str, Any]:
-    """A node's arguments by name, defaults filled in."""
-    schema = node.target._schema.arguments  # type: ignore[union-attr]
-    given = {argument.name: value for argument, value in zip(schema, node.args, strict=False)}
-    defaults = {argument.name: argument.default_value for argument in schema if argument.has_default_value()}
-    return {**defaults, **given, **node.kwargs}
-
-
 def _replace(node: Node, replacement: Node) -> None:
     if not replacement.meta:
         replacement.meta = dict(node.meta)
@@ -155,5 +130,4 @@ _RULES: dict[Any, Callable[[Node], bool]] = {
     _aten.swapaxes.default: swapaxes,
     _aten.swapdims.default: swapaxes,
     _aten.unflatten.int: unflatten,
-    _aten.scaled_dot_product_attention.default: attention_over_three_axes,
 }

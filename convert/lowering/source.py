@@ -21,6 +21,11 @@ def source_line(node: ir.Node) -> str | None:
     return f"{where}: {code}" if code else where
 
 
+def is_embedding(node: ir.Node) -> bool:
+    """Whether torch wrote the node for ``embedding``, which refuses negative indices: none has to be wrapped round."""
+    return "'aten.embedding.default'" in node.metadata_props.get("pkg.torch.onnx.class_hierarchy", "")
+
+
 def describe(node: ir.Node) -> str:
     """A node for an error message: op, name, and the source line if it is known."""
     domain = f"{node.domain}." if node.domain else ""

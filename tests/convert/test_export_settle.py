@@ -95,6 +95,30 @@ class ThreeAxisAttention(nn.Module):
         return functional.scaled_dot_product_attention(tokens, tokens + 1, tokens * 2)
 
 
+class MaskedAttention(nn.Module):
+    """Three axes, and a mask of the same three; some rows of it are false throughout."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = image.flatten(2)
+        return functional.scaled_dot_product_attention(x, x, x, attn_mask=x[:, :, :4] > 0)
+
+
+class WindowAttention(nn.Module):
+    """Five axes: attention within each row of the image, two heads, a mask of its own for each head."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = image.permute(0, 2, 3, 1).unflatten(3, (2, 2)).transpose(2, 3)
+        mask = torch.linspace(-1, 1, 2 * 8 * 8).view(2, 8, 8)
+        return functional.scaled_dot_product_attention(x, x * 2, x + 1, attn_mask=mask)
+
+
+class RetracedWindowAttention(WindowAttention):
+    """The same, after an operator for which the whole net has to be retraced."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return super().forward(functional.adaptive_avg_pool2d(image, 5).repeat(1, 1, 2, 2)[:, :, :8, :8])
+
+
 class SwappedAxes(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         return image.swapaxes(-1, -3).unflatten(1, (2, 4))
@@ -188,6 +212,9 @@ def test_types_are_promoted_where_they_differ(tmp_path):
         (DropoutIsTheSameTensor, FEATURES, "read again later"),
         (WritesIntoItsInput, FEATURES, "share"),
         (ThreeAxisAttention, FEATURES, None),
+        (MaskedAttention, IMAGE, None),
+        (WindowAttention, IMAGE, None),
+        (RetracedWindowAttention, IMAGE, "wants it decomposed"),
         (SwappedAxes, IMAGE, None),
         (UnevenChunks, FEATURES, "depends on its arguments"),
         (UnevenPooling, IMAGE, "wants it decomposed"),

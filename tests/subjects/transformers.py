@@ -301,6 +301,20 @@ class NormFirstEncoder(nn.Module):
         return self.encoder(hidden, mask=mask, is_causal=True)
 
 
+class EncoderDecoder(nn.Module):
+    """``nn.Transformer``: cross-attention between two sequences of different length."""
+
+    inputs = (HIDDEN, InputSpec("target", ("N", 8, WIDTH)))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transformer = nn.Transformer(WIDTH, HEADS, 1, 1, 2 * WIDTH, batch_first=True)
+        self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(8), persistent=False)
+
+    def forward(self, hidden: Tensor, target: Tensor) -> Tensor:
+        return self.transformer(hidden, target, tgt_mask=self.mask, tgt_is_causal=True)
+
+
 class CrossAttention(nn.Module):
     """``nn.MultiheadAttention`` between sequences of different width, and its weights averaged over heads."""
 
@@ -373,3 +387,17 @@ class EinsumAttention(nn.Module):
         query, key, value = self.qkv(hidden).reshape(batch, tokens, 3, HEADS, -1).permute(2, 0, 1, 3, 4).unbind(0)
         scores = torch.einsum("bihd,bjhd->bhij", query, key) + self.table[self.offsets].permute(2, 0, 1)
         return torch.einsum("bhij,bjhd->bihd", scores.softmax(-1), value).reshape(batch, tokens, WIDTH)
+
+
+class ResampledPositions(nn.Module):
+    """A table of positions resampled to the image's size, as ViTs do for sizes other than they were trained with."""
+
+    inputs = (HIDDEN,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(1, WIDTH, 2, 2))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        positions = functional.interpolate(self.table, size=(4, 4), mode="bicubic")
+        return hidden + positions.flatten(2).transpose(1, 2)

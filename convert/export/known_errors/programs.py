@@ -19,8 +19,8 @@ from convert.export.known_errors.explanation import (
     STATE,
     Explanation,
 )
+from convert.export.node_arguments import arguments_by_name
 from convert.export.source_line import of_stack_trace
-from convert.export.spelled_out import arguments_by_name
 
 
 def explain_program(program: ExportedProgram) -> Explanation | None:

@@ -12,6 +12,7 @@ from convert.layout.value import Array, Tensor, Value
 from convert.lowering.broadcast import unify
 from convert.lowering.call import NUMBER_TYPES, Call
 from convert.lowering.registry import lowers
+from convert.lowering.select import select
 
 _LARGEST_IN_INT64 = 9.223371487098962e18
 """The largest float32 below 2^63."""
@@ -27,10 +28,23 @@ def _register_unary(op: str, function: Callable[[Tensor], Tensor]) -> None:
 
 def _register_binary(op: str, function: Callable[[Tensor, Tensor], Tensor]) -> None:
     def binary(call: Call) -> Value:
+        if op == "Mul" and (factor := _times_one(call)) is not None:
+            return factor
         (left, right), layout = unify(call, (0, 1))
         return call.result(function(left, right), layout)
 
     lowers(op)(binary)
+
+
+def _times_one(call: Call) -> Value | None:
+    """What is multiplied by ones only, which do not make it larger: masks that turned out to hide nothing."""
+    for one, other in ((0, 1), (1, 0)):
+        value, ones = call.value(other), call.value(one)
+        if value.is_tensor and call.is_constant(one, 1) and ones.rank <= value.rank:
+            sizes = value.sizes[value.rank - ones.rank :]
+            if all(size in (1, whole) for size, whole in zip(ones.sizes, sizes, strict=True)):
+                return value
+    return None
 
 
 def _register_variadic(op: str, function: Callable[[Tensor, Tensor], Tensor]) -> None:
@@ -203,7 +217,7 @@ def is_inf(call: Call) -> Value:
 def where(call: Call) -> Value:
     """``x`` where the condition holds, ``y`` elsewhere."""
     (condition, x, y), layout = unify(call, (0, 1, 2))
-    return call.result(tf.where(condition, x, y), layout)
+    return call.result(select(condition, x, y), layout)
 
 
 @lowers("Cast")

@@ -9,6 +9,7 @@ from convert.layout.layout import Layout
 from convert.layout.value import Tensor, Value
 from convert.lowering.call import Call
 from convert.lowering.registry import lowers
+from convert.lowering.source import is_embedding
 
 
 @lowers("Gather")
@@ -34,7 +35,7 @@ def _gather_computed(call: Call, axis: int) -> Value:
     data = call.tensor(0)
     indices = call.tensor(1)
     known = call.constant(1)
-    if known is None or (known < 0).any():
+    if (known is None and not is_embedding(call.node)) or (known is not None and (known < 0).any()):
         size = tf.cast(tf.shape(data)[axis], indices.dtype)
         indices = tf.where(indices < 0, indices + size, indices)
     return call.result(tf.gather(data, indices, axis=axis))

@@ -14,6 +14,9 @@ from convert.layout.value import Merged, Value, constant
 from convert.lowering.call import Call
 from convert.lowering.registry import lowers
 
+_TILED = frozenset({tf.float32, tf.int32, tf.int64, tf.bool})
+"""What TFLite's TILE repeats. It takes constant counts, where BROADCAST_TO wants the whole shape computed."""
+
 
 def reshaped(call: Call, value: Value, target: Sequence[Size]) -> Value:
     """``value`` with other logical sizes, in its stored order where that can be."""
@@ -150,6 +153,10 @@ def expand(call: Call) -> Value:
         return wide
     stored = wide.layout.unfolded()
     tensor = call.trace.tensor(wide, stored)
+    repeats = [1 if size == wanted else wanted for size, wanted in zip(wide.sizes, target, strict=True)]
+    from_one = all(size in (1, wanted) for size, wanted in zip(wide.sizes, target, strict=True))
+    if from_one and tensor.dtype in _TILED and all(isinstance(size, int) and size > 0 for size in repeats):
+        return Value(tf.tile(tensor, stored.physical(repeats)), stored, target)
     broadcast = tf.broadcast_to(tensor, call.trace.shape(stored.physical(target), infer_one=False))
     static = [None if isinstance(size, Dim) else size for size in stored.physical(target)]
     broadcast.set_shape(static)

@@ -1,0 +1,47 @@
+"""Where over more axes than TFLite's SELECT_V2 broadcasts over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import lowering_jobs
+import numpy as np
+import pytest
+from make_onnx_graphs import Graph
+
+from convert.stages.lower import OnnxToSavedModel
+from verify.worker import Worker
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    log = tmp_path_factory.mktemp("select") / "worker.log"
+    with Worker("tensorflow", log_path=log, preload=("tensorflow",)) as running:
+        yield running
+
+
+def masked_windows(path: Path) -> Path:
+    """Torch's adaptive pooling to sizes that divide nothing: windows of a largest size, masked, over six axes."""
+    g = Graph()
+    x = g.input("windows", ["N", 2, 3, 4, 3, 5])
+    down = g.constant("down", np.arange(12).reshape(3, 4, 1, 1) % 5 == 4, np.bool_)
+    across = g.constant("across", np.arange(15).reshape(3, 5) % 4 == 3, np.bool_)
+    zero = g.constant("zero", 0, np.float32)
+    x = g.node("Where", across, zero, g.node("Where", down, zero, x))
+    g.node("ReduceSum", x, g.constant("axes", [3, 5]), out="pooled", keepdims=0)
+    g.output("pooled", ["N", 2, 3, 3])
+    return g.save(path)
+
+
+def test_a_mask_over_six_axes_is_a_builtin_and_exact(worker: Worker, tmp_path: Path) -> None:
+    outcome = worker.run(
+        lowering_jobs.convert_and_compare,
+        onnx_path=masked_windows(tmp_path / "net.onnx"),
+        folder=tmp_path,
+        stage=OnnxToSavedModel(lowering="exact").to_json(),
+    ).value
+
+    assert outcome.saved_model_db >= 110
+    assert outcome.tflite_db >= 110
+    assert outcome.tflite_ops["SELECT_V2"] == 2
