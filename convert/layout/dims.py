@@ -61,18 +61,20 @@ class Dim:
     __rmul__ = __mul__
 
     def __floordiv__(self, other: Size) -> Size:
-        return exact_quotient(self, other) or _expression("//", self, other)
+        return exact_quotient(self, other) or _quotient_of_sum(self, other) or _expression("//", self, other)
 
     def __rfloordiv__(self, other: Size) -> Size:
         return _expression("//", other, self)
 
     def __add__(self, other: Size) -> Size:
-        return self if other == 0 else _expression("+", self, other)
+        return self if other == 0 else _sum_of_like(self, other) or _expression("+", self, other)
 
     def __radd__(self, other: Size) -> Size:
         return self if other == 0 else _expression("+", other, self)
 
     def __sub__(self, other: Size) -> Size:
+        if isinstance(other, Dim) and other.symbols == self.symbols and self.factor >= other.factor:
+            return _product(self.factor - other.factor, self.symbols)
         return self if other == 0 else _expression("-", self, other)
 
     def __rsub__(self, other: Size) -> Size:
@@ -92,6 +94,37 @@ def _product(factor: int, symbols: tuple[Symbol, ...]) -> Size:
 def _expression(operator: str, left: Size, right: Size) -> Size:
     plain = [size if isinstance(size, Dim) else int(size) for size in (left, right)]
     return Dim.of(Expression(operator, plain[0], plain[1]))
+
+
+def _sum_of_like(left: Dim, right: Size) -> Size | None:
+    """``N + 3·N`` is ``4·N``; ``None`` for what has other symbols."""
+    if not isinstance(right, Dim) or right.symbols != left.symbols:
+        return None
+    return _product(left.factor + right.factor, left.symbols)
+
+
+def _quotient_of_sum(size: Dim, divisor: Size) -> Size | None:
+    """``(2·N + 1) // 2`` is ``N``, as rounding up spells it; ``None`` where the sum's first part does not divide."""
+    only = size.symbols[0] if size.factor == 1 and len(size.symbols) == 1 else None
+    if not isinstance(only, Expression) or only.operator != "+" or not isinstance(divisor, int):
+        return None
+    if not isinstance(only.right, int) or only.right < 0 or divisor < 1:
+        return None
+    whole = exact_quotient(only.left, divisor)
+    return None if whole is None else whole + only.right // divisor
+
+
+def is_plain(size: Size) -> bool:
+    """Whether a size is a number, or a product of names: no sum or quotient that could not be carried out."""
+    return not isinstance(size, Dim) or all(isinstance(symbol, str) for symbol in size.symbols)
+
+
+def is_within(size: Size, limit: Size) -> bool:
+    """Whether a size is at most another one, whatever their symbols are."""
+    if isinstance(size, int) and isinstance(limit, int):
+        return size <= limit
+    ours, theirs = _parts(size), _parts(limit)
+    return ours[1] == theirs[1] and ours[0] <= theirs[0]
 
 
 def product(sizes: Iterable[Size]) -> Size:

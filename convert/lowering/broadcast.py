@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from convert.layout.dims import Dim, Size
 from convert.layout.layout import Layout, plan_relayout
 from convert.layout.value import Tensor, Value
 from convert.lowering.call import Call
@@ -27,6 +28,16 @@ def common_layout(values: Sequence[Value], rank: int) -> Layout:
     computed = [value for value in values if value.is_tensor]
     candidates = [v.layout.widened(rank) for v in sorted(computed, key=lambda v: -v.rank)] or [Layout.identity(rank)]
     return min(dict.fromkeys(candidates), key=lambda layout: sum(_cost(value, layout) for value in computed))
+
+
+def broadcast_sizes(operands: Sequence[Value | None], result: Value) -> tuple[Size, ...]:
+    """The result's sizes; a dynamic one as its operands have it, where they all have the same (or 1)."""
+    sizes = []
+    for axis, size in enumerate(result.sizes):
+        back = axis - result.rank
+        theirs = {value.sizes[back] for value in operands if value is not None and value.rank >= -back} - {1}
+        sizes.append(theirs.pop() if isinstance(size, Dim) and len(theirs) == 1 else size)
+    return tuple(sizes)
 
 
 def _cost(value: Value, layout: Layout) -> int:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from convert.layout.layout import Layout
 from convert.layout.value import Tensor, TensorSequence, Value, constant
+from convert.lowering.broadcast import broadcast_sizes
 from convert.lowering.call import REMEDY, Call
 from convert.lowering.kernel_types import narrowed, widened
 from convert.lowering.registry import Lowering, find_lowering
@@ -20,6 +21,10 @@ from convert.lowering.subgraph import has_subgraphs, names_read
 from convert.lowering.trace import Trace
 from verify.errors import LoweringFailed, ToolError, UnsupportedOp
 
+_ELEMENTWISE = frozenset({
+    "Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "Where", "Cast", "Clip", "Relu", "Sigmoid", "Tanh", "Gelu",
+})  # fmt: skip
+"""Ops whose result is as large as their operands, broadcast."""
 _KEEPS_ITS_PARAMETER = frozenset({"Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast"})
 
 
@@ -195,11 +200,12 @@ def _settled(call: Call, index: int, value: Value) -> Value:
         return value
     tensor = value.data
     static = value.layout.physical([dim if isinstance(dim, int) else -1 for dim in shape])
-    if any(ours is None and theirs != -1 for ours, theirs in zip(tensor.shape, static, strict=True)):
+    if any(mine is None and theirs != -1 for mine, theirs in zip(tensor.shape, static, strict=True)):
         tensor = _with_sizes(tensor, static)
+    ours = broadcast_sizes(call.inputs, value) if call.node.op_type in _ELEMENTWISE else value.sizes
     sizes = [
         call.trace.named(size, dim.value if isinstance(dim, ir.SymbolicDim) else None) if known is None else known
-        for size, dim, known in zip(value.sizes, shape, value.layout.logical(tensor.shape), strict=True)
+        for size, dim, known in zip(ours, shape, value.layout.logical(tensor.shape), strict=True)
     ]
     return replace(value, data=tensor, sizes=tuple(sizes))
 

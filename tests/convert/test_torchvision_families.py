@@ -84,6 +84,13 @@ def test_a_video_net_keeps_its_clips_channels_last(convert: Convert) -> None:
     assert "TRANSPOSE" not in outcome.tflite_ops
 
 
+def test_optical_flow_takes_two_pictures(convert: Convert) -> None:
+    outcome = convert(f"{DETECTORS}:short_raft", "image1=N,3,128,128", "image2=N,3,128,128")
+
+    assert [spec.name for spec in outcome.signature.inputs] == ["image1", "image2"]
+    assert [spec.shape for spec in outcome.signature.outputs] == [("N", 128, 128, 2)] * 2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "inputs"),
@@ -101,6 +108,7 @@ def test_a_video_net_keeps_its_clips_channels_last(convert: Convert) -> None:
         ("fasterrcnn_mobilenet_v3_large_320_fpn", ()),
         ("maskrcnn_resnet50_fpn_v2", ("image=N,3,128,128",)),
         ("keypointrcnn_resnet50_fpn", ("image=N,3,128,128",)),
+        ("raft_small", ("image1=N,3,128,128", "image2=N,3,128,128")),
     ],
 )
 def test_it_converts_exactly(convert: Convert, name: str, inputs: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import tensorflow as tf
 
-from convert.layout.dims import Dim, Size
+from convert.layout.dims import Dim, Size, is_plain, is_within
 from convert.layout.layout import Fold, Layout
 from convert.layout.value import Array, Tensor, Value
 from convert.lowering.broadcast import common_layout
@@ -29,7 +29,10 @@ def concat(call: Call) -> Value:
     tensors = [call.tensor(index, layout) for index in range(len(call.inputs))]
     widest = max((tf.as_dtype(tensor.dtype) for tensor in tensors), key=lambda dtype: dtype.size)
     tensors = [tensor if tensor.dtype == widest else tf.cast(tensor, widest) for tensor in tensors]
-    return call.result(tf.concat(tensors, layout.physical_axis(axis)), layout)
+    joined = call.result(tf.concat(tensors, layout.physical_axis(axis)), layout)
+    length = sum((value.sizes[axis] for value in call.inputs if value is not None), start=0)
+    sizes = [length if a == axis and is_plain(length) else size for a, size in enumerate(joined.sizes)]
+    return Value(joined.data, joined.layout, tuple(sizes))
 
 
 @lowers("Split")
@@ -95,7 +98,26 @@ def slice_(call: Call) -> Value:
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         index = _range(call, start, end, step, value.sizes[axis % value.rank])
         slices[value.layout.physical_axis(axis)] = index
-    return call.result(_sliced(value.data, slices), value.layout)
+    sliced = call.result(_sliced(value.data, slices), value.layout)
+    lengths = {
+        axis % value.rank: _length(start, end, value.sizes[axis % value.rank])
+        for start, end, axis, step in zip(starts, ends, axes, steps, strict=True)
+        if step == 1
+    }
+    sizes = [lengths.get(axis) or size for axis, size in enumerate(sliced.sizes)]
+    return Value(sliced.data, sliced.layout, tuple(sizes))
+
+
+def _length(start: Size, end: Size, size: Size) -> Dim | None:
+    """How many elements are from ``start`` to ``end``, where that is dynamic and known nonetheless: half of 2·N."""
+    if isinstance(end, int):
+        end = size if end >= _INT32_MAX else end
+    if not isinstance(size, Dim) or not isinstance(end, Dim) or not is_within(end, size):
+        return None
+    if start == 0:
+        return end
+    length = end - start if is_within(start, end) else None
+    return length if isinstance(length, Dim) else None
 
 
 def _sliced(x: Tensor, slices: Sequence[slice]) -> Tensor:

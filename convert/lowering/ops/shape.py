@@ -172,7 +172,8 @@ def tile(call: Call) -> Value:
         return call.result(tf.tile(call.tensor(0), tf.cast(call.tensor(1), tf.int32)))
     layout = value.layout.unfolded()
     multiples = call.trace.shape(layout.physical(repeats), infer_one=False)
-    return call.result(tf.tile(call.tensor(0, layout), multiples), layout)
+    sizes = tuple(size * times for size, times in zip(value.sizes, repeats, strict=True))
+    return Value(tf.tile(call.tensor(0, layout), multiples), layout, sizes)
 
 
 @lowers("DepthToSpace")
