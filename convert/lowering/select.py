@@ -36,7 +36,8 @@ def select(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _widened(operand: Tensor, rank: int) -> _Shape:
-    return [1] * (rank - operand.shape.rank) + operand.shape.as_list()
+    shape: _Shape = operand.shape.as_list()
+    return [1] * (rank - len(shape)) + shape
 
 
 def _broadcast(sizes: _Shape) -> int | None:
