@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from convert.layout.dims import Size, product
-from convert.layout.layout import Layout, contiguous, reorder_fold
+from convert.layout.layout import Layout, reorder_fold
 from convert.layout.value import Array, Tensor, Value
 from convert.lowering.call import Call
 from convert.lowering.registry import lowers
@@ -92,7 +92,7 @@ def _times_weights(call: Call, left: Value, index: int, rows: Array, *, keep_axe
         left = Value(call.trace.tensor(left, layout), layout, left.sizes)
     fold = left.layout.fold_of(-1)
     if fold is not None:
-        rows = reorder_fold(contiguous(rows), type(fold)(0, fold.sizes, fold.order))
+        rows = reorder_fold(rows, type(fold)(0, fold.sizes, fold.order))
     if _miscomputed(left.data, rows):
         weights = tf.convert_to_tensor(call.weight(index, rows))
         return _by_one_matrix(call, left.data, left.layout.physical(left.sizes), weights, rows.shape[-1])
