@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 import numpy as np
 import tensorflow as tf
 
-from convert.layout.dims import Dim
+from convert.layout.dims import Dim, product
 from convert.layout.value import Tensor, Value, constant
 from convert.lowering.call import Call
 from convert.lowering.registry import lowers
@@ -57,8 +58,24 @@ def _reduce(call: Call, reduction: _Reduction) -> Value:
     physical = sorted(value.layout.physical_axis(axis) for axis in axes)
     if value.data.dtype == tf.bool:
         reduction = {tf.reduce_max: tf.reduce_any, tf.reduce_min: tf.reduce_all}.get(reduction, reduction)
-    y = reduction(value.data, physical, keepdims)
-    return call.result(y, value.layout if keepdims else value.layout.without(axes))
+    layout = value.layout if keepdims else value.layout.without(axes)
+    if rank <= _MOST_AXES:
+        return call.result(reduction(value.data, physical, keepdims), layout)
+    return call.result(_with_axes_merged(call, value, reduction, physical, keepdims), layout)
+
+
+_MOST_AXES = 6
+"""XNNPACK claims a SUM over more and then cannot prepare it (RAFT's upsampling has seven)."""
+
+
+def _with_axes_merged(call: Call, value: Value, reduction: _Reduction, axes: Sequence[int], keepdims: bool) -> Tensor:
+    """Neighbouring axes that are all reduced, or all kept, count as one."""
+    sizes = value.layout.physical(value.sizes)
+    runs = [(gone, list(run)) for gone, run in groupby(range(len(sizes)), key=lambda axis: axis in axes)]
+    merged = call.trace.reshape(value.data, [product(sizes[axis] for axis in run) for _, run in runs])
+    y = reduction(merged, [index for index, (gone, _) in enumerate(runs) if gone], False)
+    left = [1 if axis in axes else size for axis, size in enumerate(sizes) if keepdims or axis not in axes]
+    return call.trace.reshape(y, left)
 
 
 def _reduction_of_nothing(call: Call, axes: Sequence[int]) -> Value:
