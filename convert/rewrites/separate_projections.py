@@ -99,6 +99,8 @@ def _projection(matmul: ir.Node) -> _Projection | None:
     picks = _picks(value, len(cut))
     if picks is None or permutation[picks[0].axis] < first:
         return None
+    if reshape is None and any(pick.drops_axis for pick in picks):  # single columns: nothing to gain
+        return None
     weight = constant(input_of(matmul, 1))
     assert weight is not None
     return _Projection(matmul, weight, add, bias, reshape is not None, cut, first, permutation, picks)

@@ -140,3 +140,16 @@ def test_a_vector_of_factors_is_no_scale():
         "net (float[N, 5, 8] x) => (float[N, 5, 24] y) { p = MatMul (x, w) y = Mul (p, f) }", w=WEIGHT, f=BIAS
     )
     assert net.ops["Mul"] == 1
+
+
+def test_single_columns_that_lose_their_axis_stay_picked():
+    net = Rewritten(
+        """net (float[N, 5, 8] x) => (float[N, 5] y) {
+        p = MatMul (x, w) a = Constant <value_ints = [0]> () b = Constant <value_ints = [1]> ()
+        c = Constant <value_ints = [2]> () last = Constant <value_ints = [2]> ()
+        q0 = Slice (p, a, b, last) q = Squeeze (q0, last) k0 = Slice (p, b, c, last) k = Squeeze (k0, last)
+        y = Mul (q, k) }""",
+        w=WEIGHT,
+    )
+    assert net.ops["MatMul"] == 1
+    assert net.difference() == 0
