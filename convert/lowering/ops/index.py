@@ -8,6 +8,7 @@ import tensorflow as tf
 from convert.layout.layout import Layout
 from convert.layout.value import Tensor, Value
 from convert.lowering.call import Call
+from convert.lowering.ops.pieces import MOST_SLICED_AXES
 from convert.lowering.registry import lowers
 from convert.lowering.source import is_embedding
 
@@ -21,6 +22,9 @@ def gather(call: Call) -> Value:
         return _gather_computed(call, axis)
     source = call.unfolded(0, [axis])
     physical = source.layout.physical_axis(axis)
+    if indices.ndim == 0 and source.rank > MOST_SLICED_AXES:
+        index = int(indices) % int(source.data.shape[physical])
+        return call.result(tf.gather(source.data, index, axis=physical), source.layout.without([axis]))
     if indices.ndim == 0:
         whole: list[slice | int] = [slice(None)] * source.rank
         whole[physical] = int(indices)

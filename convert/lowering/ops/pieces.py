@@ -17,7 +17,7 @@ from convert.lowering.call import Call
 from convert.lowering.registry import lowers
 
 _INT32_MAX = 2**31 - 1
-_MOST_SLICED_AXES = 5
+MOST_SLICED_AXES = 5
 
 
 @lowers("Concat")
@@ -124,17 +124,25 @@ def _sliced(x: Tensor, slices: Sequence[slice]) -> Tensor:
     """TFLite slices up to five axes; of more, whole ones that follow each other are taken together."""
     shape = x.shape.as_list()
     known = all(isinstance(edge, int | None) for each in slices for edge in (each.start, each.stop, each.step))
-    if len(slices) <= _MOST_SLICED_AXES or None in shape or not known:
+    cut_unknown = any(size is None and wanted != slice(None) for size, wanted in zip(shape, slices, strict=True))
+    if len(slices) <= MOST_SLICED_AXES or shape.count(None) > 1 or cut_unknown or not known:
         return x[tuple(slices)]
     sizes, ranges = [shape[0]], [slices[0]]
     for size, wanted in zip(shape[1:], slices[1:], strict=True):
         if wanted == slice(None) == ranges[-1]:
-            sizes[-1] *= size
+            sizes[-1] = None if None in (size, sizes[-1]) else sizes[-1] * size
         else:
             sizes.append(size)
             ranges.append(wanted)
-    lengths = [len(range(*wanted.indices(size))) for size, wanted in zip(shape, slices, strict=True)]
-    return tf.reshape(tf.reshape(x, sizes)[tuple(ranges)], lengths)
+    lengths = [
+        None if size is None else len(range(*wanted.indices(size))) for size, wanted in zip(shape, slices, strict=True)
+    ]
+    sliced = tf.reshape(x, _with_one_unknown(sizes))[tuple(ranges)]
+    return tf.reshape(sliced, _with_one_unknown(lengths))
+
+
+def _with_one_unknown(sizes: Sequence[int | None]) -> list[int]:
+    return [-1 if size is None else size for size in sizes]
 
 
 def _range(call: Call, start: object, end: object, step: int, size: object) -> slice:
