@@ -147,6 +147,8 @@ class Climb:
         self.hosts.replace_dead()
         self.workspace.set_aside(result.made.values())
         following = ladder.next()
+        if following is None and not attempt.disagreement and len(ladder.rungs) == 1:
+            return  # the error that follows says it
         reason = attempt.disagreement or (attempt.error.what if attempt.error is not None else "")
         self.progress.note(f"{way.phrase}: {reason}" + (f"; next: {following.phrase}" if following else ""))
 
