@@ -13,6 +13,7 @@ from convert.hosts import WarmHosts
 from convert.stages.base import Host
 from convert.zoo.preload import PRELOAD
 from verify.fork_server import ForkServer, can_fork_warm
+from verify.worker import Worker
 
 
 @pytest.fixture(scope="module")
@@ -28,3 +29,11 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmHosts]:
             for host in Host
         }
         yield WarmHosts({host: server.socket for host, server in servers.items()})
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """A process with TensorFlow, one a module: jobs that lower, compile and run small graphs."""
+    log = tmp_path_factory.mktemp("worker") / "worker.log"
+    with Worker("tensorflow", log_path=log, preload=("tensorflow",)) as running:
+        yield running

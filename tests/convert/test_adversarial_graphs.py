@@ -5,7 +5,6 @@ Random inputs, onnxruntime as the oracle, batch 1, 2 and 5, in the SavedModel an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import adversarial_graphs as graphs
@@ -19,13 +18,6 @@ RIGHT_DB = 110.0
 """float32 rounding over a few ops; one wrong axis is below 10."""
 
 FUZZED_GRAPHS = 300
-
-
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    log = tmp_path_factory.mktemp("adversarial") / "worker.log"
-    with Worker("tensorflow", log_path=log, preload=("tensorflow",)) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +27,6 @@ EQUATIONS = (
     ("bnd,ed,be->bn", [(2, 3, 4), (5, 4), (2, 5)]),
     ("bid,bjd->bij", [(4, 4, 4), (4, 4, 4)]),
 )
-
-
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    log = tmp_path_factory.mktemp("einsum") / "worker.log"
-    with Worker("tensorflow", log_path=log, preload=("tensorflow",)) as running:
-        yield running
 
 
 @pytest.mark.parametrize(("equation", "shapes"), EQUATIONS, ids=[equation for equation, _ in EQUATIONS])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import lowering_jobs
@@ -16,13 +16,6 @@ from verify.errors import UnsupportedOp
 from verify.worker import Worker
 
 RIGHT_DB = 110.0
-
-
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    log = tmp_path_factory.mktemp("recurrent") / "worker.log"
-    with Worker("tensorflow", log_path=log, preload=("tensorflow",)) as running:
-        yield running
 
 
 Convert = Callable[..., ModelOutcome]

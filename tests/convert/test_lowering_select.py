@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import lowering_jobs
 import numpy as np
-import pytest
 from make_onnx_graphs import Graph
 
 from convert.stages.lower import OnnxToSavedModel
 from verify.worker import Worker
-
-
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    log = tmp_path_factory.mktemp("select") / "worker.log"
-    with Worker("tensorflow", log_path=log, preload=("tensorflow",)) as running:
-        yield running
 
 
 def masked_windows(path: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +28,6 @@ FUNCTIONS: dict[str, tuple[Callable[[float], float], np.ndarray]] = {
 ULP = 2.0**-23
 AS_THE_KERNELS_BELOW = {"Sinh": 40, "Cosh": 40, "Tan": 30}
 """exp of large numbers, and cos near its zeros, are no better than that in LiteRT and in TensorFlow themselves."""
-
-
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    log = tmp_path_factory.mktemp("functions") / "worker.log"
-    with Worker("tensorflow", log_path=log, preload=("tensorflow",)) as running:
-        yield running
 
 
 @pytest.mark.parametrize("op", sorted(FUNCTIONS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import lowering_jobs
@@ -19,13 +19,6 @@ from verify.worker import Worker
 RIGHT_DB = 100.0
 
 Convert = Callable[[type[nn.Module]], ModelOutcome]
-
-
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    log = tmp_path_factory.mktemp("subjects") / "worker.log"
-    with Worker("tensorflow", log_path=log, preload=("tensorflow",)) as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import adversarial_graphs as graphs
@@ -14,13 +14,6 @@ from convert.stages.lower import OnnxToSavedModel
 from verify.worker import Worker
 
 RIGHT_DB = 110.0
-
-
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    log = tmp_path_factory.mktemp("transposes") / "worker.log"
-    with Worker("tensorflow", log_path=log, preload=("tensorflow",)) as running:
-        yield running
 
 
 Ops = Callable[[Callable[[Case], None]], dict[str, int]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import lowering_jobs
@@ -38,13 +37,6 @@ WITHOUT_TRANSPOSE = [
     image_makers.SuperResolutionNet,
     image_makers.UNet,
 ]
-
-
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    log = tmp_path_factory.mktemp("systems") / "worker.log"
-    with Worker("tensorflow", log_path=log, preload=("tensorflow",)) as running:
-        yield running
 
 
 def converted(kind: type[nn.Module], worker: Worker, folder: Path) -> ModelOutcome:
