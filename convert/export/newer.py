@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch.export import ExportedProgram
 
-from convert.export import onnx_file
+from convert.export import layer_norm_translation, onnx_file, recurrent_translation
 from convert.export.attempt import AttemptFailed, first_line
 from convert.export.capture import capture
 from convert.export.check import check_graph, fixed_outputs
@@ -18,7 +18,6 @@ from convert.export.dynamic_axes import dynamic_axes
 from convert.export.eager import require_sizes_fit
 from convert.export.known_errors.programs import explain_program
 from convert.export.plan import ExportPlan, Written
-from convert.export.recurrent_translation import translations
 from convert.export.settle import RecordedProgram, SettledProgram, recorded
 from convert.export.shortcuts import shortcuts
 from convert.export.source_line import make_traces_portable, of_exception, of_stack_trace
@@ -76,7 +75,7 @@ def translate(program: RecordedProgram, plan: ExportPlan) -> torch.onnx.ONNXProg
                 output_names=output_names,
                 dynamic_shapes=axis_names,
                 external_data=False,
-                custom_translation_table=translations(),
+                custom_translation_table=recurrent_translation.translations() | layer_norm_translation.translations(),
                 verbose=False,
             )
     except Exception as error:  # torch.onnx wraps some errors in its own type and lets others through
