@@ -63,7 +63,9 @@ def test_a_known_mistake_is_named_with_its_remedy(
 
 
 @pytest.mark.parametrize(
-    "kind", [mistakes.UnusedTeacher, mistakes.CountedForTheLog, mistakes.ScratchBuffer], ids=lambda kind: kind.__name__
+    "kind",
+    [mistakes.UnusedTeacher, mistakes.CountedForTheLog, mistakes.ScratchBuffer, mistakes.StandardisedWeights],
+    ids=lambda kind: kind.__name__,
 )
 def test_what_only_looks_like_a_mistake_converts(kind: type[nn.Module], tmp_path: Path) -> None:
     module = kind().eval()

@@ -25,9 +25,11 @@ from convert.export.source_line import of_stack_trace
 
 def explain_program(program: ExportedProgram) -> Explanation | None:
     """The first thing in the graph that is not inference, if there is any."""
-    nodes = [node for node in program.graph.nodes if isinstance(node.target, torch._ops.OpOverload)]
-    for node in nodes:
-        for rule in _RULES:
+    of_inputs = _computed_from_inputs(program)
+    for node in program.graph.nodes:
+        if not isinstance(node.target, torch._ops.OpOverload):
+            continue
+        for rule in _RULES if node in of_inputs else _RULES_OF_WEIGHTS:
             explanation = rule(node)
             if explanation is not None:
                 return explanation
@@ -95,6 +97,8 @@ def _mixed_types(node: Node) -> Explanation | None:
 
 _OF_ONE_TYPE = frozenset({"linear", "matmul", "mm", "bmm", "addmm", "conv1d", "conv2d", "conv3d", "einsum"})
 _RULES: tuple[Callable[[Node], Explanation | None], ...] = (_dropout, _batch_statistics, _random, _mixed_types)
+_RULES_OF_WEIGHTS = tuple(rule for rule in _RULES if rule is not _batch_statistics)
+"""A weight may well be normalised by its own statistics, which no batch changes (the NFNets' convolutions)."""
 
 
 def _draws(node: Node) -> bool:
@@ -145,6 +149,12 @@ def _outputs(program: ExportedProgram) -> Explanation | None:
         fix="return tensors only: put a subclass beside the net whose forward leaves the rest out, as --arch; "
         "it loads the same checkpoint",
     )
+
+
+def _computed_from_inputs(program: ExportedProgram) -> set[Node]:
+    names = set(program.graph_signature.user_inputs)
+    inputs = [node for node in program.graph.find_nodes(op="placeholder") if node.name in names]
+    return {node for start in inputs for node in _reached(start)}
 
 
 def _reached(start: Node) -> Iterator[Node]:
