@@ -12,7 +12,17 @@ import onnx_ir as ir
 
 from convert.lowering.source import describe
 from convert.rewrites.batch_norm import affine_of
-from convert.rewrites.graph import constant, input_of, new_constant, nodes, set_weight, sizes, sole_user
+from convert.rewrites.graph import (
+    bypass,
+    can_bypass,
+    constant,
+    input_of,
+    new_constant,
+    nodes,
+    set_weight,
+    sizes,
+    sole_user,
+)
 from convert.rewrites.note import RewriteNote
 
 NAME = "batch_norm_after_matmul"
@@ -40,7 +50,25 @@ def _rewrite_one(node: ir.Node) -> RewriteNote | None:
     node.attributes.clear()
     node.resize_inputs(2)
     node.replace_input_with(1, shift)
+    _add_before_reshape(node, matmul)
     return RewriteNote(NAME, subject, True, "folded into the MatMul before it")
+
+
+def _add_before_reshape(add: ir.Node, matmul: ir.Node) -> None:
+    """A vector along the last axis may as well be added before a Reshape that keeps it, where it is a layer's bias."""
+    product, reshaped = matmul.outputs[0], add.inputs[0]
+    if reshaped is None or reshaped is product or not can_bypass(add, reshaped):
+        return
+    reshape = reshaped.producer()
+    assert reshape is not None
+    assert reshape.graph is not None
+    made = ir.node("Add", [product, add.inputs[1]])
+    made.metadata_props.update(matmul.metadata_props)
+    made.outputs[0].shape, made.outputs[0].type = product.shape, product.type
+    made.outputs[0].name = f"{product.name}.biased"
+    reshape.graph.insert_before(reshape, made)
+    reshape.replace_input_with(0, made.outputs[0])
+    bypass(add, reshaped)
 
 
 def _matmul_before(node: ir.Node) -> ir.Node | None:

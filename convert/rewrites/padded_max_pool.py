@@ -90,7 +90,7 @@ def rewrite(model: ir.Model) -> tuple[RewriteNote, ...]:
 
 
 def _rewrite_one(node: ir.Node, version: int) -> RewriteNote | None:
-    declared = _axes(node)
+    declared = axes_of(node)
     if declared is None:
         return _declined(
             node, "its kernel_shape, its input's rank, or auto_pad on a dynamic size leaves the padding unknown"
@@ -149,7 +149,8 @@ def _filling(node: ir.Node, axes: tuple[Axis, ...]) -> Filling | None:
     return None
 
 
-def _axes(node: ir.Node) -> tuple[Axis, ...] | None:
+def axes_of(node: ir.Node) -> tuple[Axis, ...] | None:
+    """The spatial axes of a pool as it declares them; ``None`` where its padding is not known."""
     shape = sizes(node.inputs[0])
     kernel = ints(node, "kernel_shape", ())
     if shape is None or len(kernel) != len(shape) - 2:

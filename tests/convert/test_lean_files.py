@@ -1,0 +1,56 @@
+"""What the TFLite file is spared: ops that a phone need not run. Exact in LiteRT at batch 1, 2 and 5."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import adversarial_graphs as graphs
+import lowering_jobs
+import pytest
+from adversarial_graphs import Case
+
+from convert.stages.lower import OnnxToSavedModel
+from verify.worker import Worker
+
+RIGHT_DB = 110.0
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    log = tmp_path_factory.mktemp("lean") / "worker.log"
+    with Worker("tensorflow", log_path=log, preload=("tensorflow",)) as running:
+        yield running
+
+
+Ops = Callable[[Callable[[Case], None]], dict[str, int]]
+
+
+@pytest.fixture
+def ops(worker: Worker, tmp_path: Path) -> Ops:
+    def run(build: Callable[[Case], None]) -> dict[str, int]:
+        path = graphs.save_one(build, tmp_path / "net.onnx")
+        stage = OnnxToSavedModel(lowering="exact").to_json()
+        outcome = worker.run(lowering_jobs.convert_and_compare, onnx_path=path, folder=tmp_path, stage=stage).value
+        assert min(outcome.saved_model_db, outcome.tflite_db) >= RIGHT_DB
+        return outcome.tflite_ops
+
+    return run
+
+
+def test_a_stem_pads_no_pool(ops: Ops) -> None:
+    def build(c: Case) -> None:
+        stem = {"strides": [2, 2], "pads": [1, 1, 1, 1]}
+        x = c.op("Relu", c.conv(c.input("N", 3, 24, 24), 3, 8, **stem))
+        c.output(c.op("MaxPool", x, kernel_shape=[3, 3], **stem))
+
+    assert ops(build) == {"PAD": 1, "CONV_2D": 1, "MAX_POOL_2D": 1, "STRIDED_SLICE": 1}
+
+
+def test_tokens_are_not_flattened_between_dense_layers(ops: Ops) -> None:
+    def build(c: Case) -> None:
+        x = c.input("N", 7, 6)
+        flat = c.reshape(c.op("MatMul", x, c.weight(6, 10)), -1, 10)
+        c.output(c.op("MatMul", c.reshape(flat, -1, 7, 10), c.weight(10, 4)))
+
+    assert ops(build) == {"FULLY_CONNECTED": 2}
