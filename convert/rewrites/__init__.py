@@ -18,7 +18,6 @@ __all__ = ["RewriteNote", "apply_all"]
 def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
     """Apply every rewrite, in place, and drop what nothing uses any more; outputs and their names stay as they are."""
     from convert.rewrites import (
-        batch_norm_after,
         batch_norm_after_matmul,
         batch_norm_before,
         group_norm,
@@ -43,7 +42,7 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
         *identity_pool.rewrite(model),
         *local_response_norm.rewrite(model),
         *group_norm.rewrite(model),
-        *batch_norm_after.rewrite(model),
+        *_batch_norms_and_branches(model),
         *batch_norm_after_matmul.rewrite(model),
         *batch_norm_before.rewrite(model),
         *reshape_of_reshape.rewrite(model),
@@ -56,3 +55,13 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
     ]
     remove_unused(model)
     return tuple(notes)
+
+
+def _batch_norms_and_branches(model: ir.Model) -> tuple[RewriteNote, ...]:
+    """Batch norms fold into branches, branches become one, and what follows their sum folds into that."""
+    from convert.rewrites import batch_norm_after, parallel_convolutions
+
+    folded, merged = batch_norm_after.rewrite(model), parallel_convolutions.rewrite(model)
+    if not merged:
+        return folded
+    return (*(note for note in folded if note.applied), *merged, *batch_norm_after.rewrite(model))

@@ -54,3 +54,12 @@ def test_tokens_are_not_flattened_between_dense_layers(ops: Ops) -> None:
         c.output(c.op("MatMul", c.reshape(flat, -1, 7, 10), c.weight(10, 4)))
 
     assert ops(build) == {"FULLY_CONNECTED": 2}
+
+
+def test_branches_of_one_input_are_one_convolution(ops: Ops) -> None:
+    def build(c: Case) -> None:
+        x = c.input("N", 8, 8, 8)
+        total = c.op("Add", c.op("Add", c.conv(x), c.conv(x, kernel=1)), x)
+        c.output(c.op("Relu", total))
+
+    assert ops(build) == {"CONV_2D": 1}
