@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, ShapeInferencePass
 
+from convert.lowering import onnx_file
 from verify.errors import ModelUnreadable
 from verify.signature import Signature
 
@@ -15,7 +16,7 @@ from verify.signature import Signature
 def read_model(path: Path) -> ir.Model:
     """An ONNX file with its functions inlined and its shapes inferred where the file lacks them."""
     try:
-        model = ir.load(path)
+        model = onnx_file.load(path)
     except Exception as error:
         raise ModelUnreadable(
             f"{path} is no readable ONNX file: {type(error).__name__}: {error}", fix="export the model again"

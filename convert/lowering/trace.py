@@ -121,7 +121,7 @@ class Trace:
             name += "_rearranged"
         legal_name = _NOT_IN_A_NAME.sub("_", name).lstrip("_/\\>-.")
         self.variables[name] = tf.Variable(
-            contiguous(array),
+            tf.experimental.dlpack.from_dlpack(contiguous(array).__dlpack__()),  # its memory, not a copy
             name=legal_name,
             experimental_enable_variable_lifting=False,  # with lifting tf.function traces twice: twice the time
         )

@@ -6,11 +6,12 @@ import itertools
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from convert.layout.dims import Dim, exact_quotient, product
-from convert.layout.layout import Fold, Layout, contiguous, plan_relayout
+from convert.layout.layout import ALIGNMENT, Fold, Layout, contiguous, plan_relayout
 from convert.layout.reshape import common_refinement, order_of_parts, plan_reshape, resolve_target
 
 N = Dim.of("N")
@@ -128,11 +129,22 @@ def test_a_reshape_and_transpose_are_a_finer_transpose_and_a_merge(case, random)
     assert np.array_equal(_numbered(shape).reshape(refined).transpose(order).reshape(expected.shape), expected)
 
 
-def test_a_large_matrix_is_transposed_in_blocks() -> None:
+def test_a_large_matrix_is_transposed_in_strips() -> None:
     matrix = _numbered((700, 300))
 
     assert np.array_equal(contiguous(matrix.T), matrix.T)
     assert contiguous(matrix.T).flags.c_contiguous
+
+
+@pytest.mark.parametrize("offset", [0, 3, 4])
+def test_tensorflow_is_given_aligned_memory_of_its_own(offset: int) -> None:
+    in_a_file = np.frombuffer(bytes(4004), np.uint8)[offset : offset + 4000].view(np.float32).reshape(50, 20)
+
+    copy = contiguous(in_a_file)
+
+    assert copy.ctypes.data % ALIGNMENT == 0
+    assert copy.flags.writeable
+    assert contiguous(copy) is copy
 
 
 def test_pooled_features_keep_identity_when_their_unit_axes_go() -> None:

@@ -48,7 +48,7 @@ def test_weights_are_trainable_variables_under_their_names(convert: Convert, tmp
     outcome = convert(graphs.classifier(tmp_path / "net.onnx"))
 
     assert outcome.variables["first.weight"] == (3, 3, 3, 8)
-    assert outcome.variables["dense.weight"] == (96, 10)
+    assert outcome.variables["dense.weight"] == (10, 96)
     assert set(outcome.variables) >= {"first.bias", "second.weight", "dense.bias", "head.weight"}
     assert outcome.trainable == len(outcome.variables)
     assert outcome.graph_bytes < 60_000

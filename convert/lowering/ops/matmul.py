@@ -16,12 +16,12 @@ from convert.lowering.registry import lowers
 
 @lowers("Gemm")
 def gemm(call: Call) -> Value:
-    """``alpha·A'·B' + beta·C``; weights are stored as ``(in, out)``, their rows in the order in which A is stored."""
+    """``alpha·A'·B' + beta·C``; weights keep their orientation, their inputs in the order in which A is stored."""
     alpha, beta = call.number("alpha", 1.0), call.number("beta", 1.0)
     weights = call.constant(1)
     if weights is not None and not call.integer("transA", 0):
-        rows = weights.T if call.integer("transB", 0) else weights
-        y = _times_weights(call, call.value(0), 1, rows if alpha == 1 else (rows * alpha).astype(rows.dtype))
+        scaled = weights if alpha == 1 else (weights * alpha).astype(weights.dtype)
+        y = _times_weights(call, _rows(call), 1, scaled, transposed=bool(call.integer("transB", 0)))
     else:
         y = tf.matmul(
             call.tensor(0),
@@ -82,21 +82,26 @@ def _matmul_weights(call: Call, left: Value, weights: Array) -> Value:
     if layout.order[-1] != left.rank - 1 or any(fold.axis != left.rank - 1 for fold in layout.folds):
         layout = Layout.identity(left.rank)
     left = Value(call.trace.tensor(left, layout), layout, left.sizes)
-    y = _times_weights(call, left, 1, weights, keep_axes=True)
+    y = _times_weights(call, left, 1, weights)
     return call.result(y, layout.unfolded())
 
 
-def _times_weights(call: Call, left: Value, index: int, rows: Array, *, keep_axes: bool = False) -> Tensor:
-    if not keep_axes:
-        layout = left.layout if left.layout.order == (0, 1) and left.layout.fold_of(0) is None else Layout.identity(2)
-        left = Value(call.trace.tensor(left, layout), layout, left.sizes)
+def _rows(call: Call) -> Value:
+    """Gemm's A with its rows as they are; its columns may be in any order."""
+    left = call.value(0)
+    layout = left.layout if left.layout.order == (0, 1) and left.layout.fold_of(0) is None else Layout.identity(2)
+    return Value(call.trace.tensor(left, layout), layout, left.sizes)
+
+
+def _times_weights(call: Call, left: Value, index: int, weights: Array, *, transposed: bool = False) -> Tensor:
+    """``left`` times weights ``(in, out)``; ``(out, in)`` where they are ``transposed``, as TFLite wants them."""
     fold = left.layout.fold_of(-1)
     if fold is not None:
-        rows = reorder_fold(rows, type(fold)(0, fold.sizes, fold.order))
-    if _miscomputed(left.data, rows):
-        weights = tf.convert_to_tensor(call.weight(index, rows))
-        return _by_one_matrix(call, left.data, left.layout.physical(left.sizes), weights, rows.shape[-1])
-    return tf.matmul(left.data, call.weight(index, rows))
+        weights = reorder_fold(weights, type(fold)(1 if transposed else 0, fold.sizes, fold.order))
+    if _miscomputed(left.data, weights):
+        matrix = tf.convert_to_tensor(call.weight(index, weights))
+        return _by_one_matrix(call, left.data, left.layout.physical(left.sizes), matrix, weights.shape[-1])
+    return tf.matmul(left.data, call.weight(index, weights), transpose_b=transposed)
 
 
 def _with_a_vector(call: Call, left: Value, right: Value) -> Value:
