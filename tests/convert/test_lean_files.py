@@ -63,3 +63,11 @@ def test_branches_of_one_input_are_one_convolution(ops: Ops) -> None:
         c.output(c.op("Relu", total))
 
     assert ops(build) == {"CONV_2D": 1}
+
+
+def test_unequal_parts_are_slices_which_the_delegate_takes(ops: Ops) -> None:
+    def build(c: Case) -> None:
+        parts = c.ops("Split", 3, c.image(), c.ints(1, 5, 2), axis=1)
+        c.output(*(c.op("Tanh", part) for part in parts))
+
+    assert ops(build) == {"CONV_2D": 1, "STRIDED_SLICE": 3, "TANH": 3}

@@ -50,7 +50,8 @@ def split(call: Call) -> tuple[Value, ...]:
 
 
 def _parts(x: Tensor, sizes: Sequence[int], axis: int) -> Sequence[Tensor]:
-    if x.dtype == tf.int64:  # TFLite splits no int64, but slices it
+    """Unequal ones as slices: XNNPACK takes SPLIT and STRIDED_SLICE, SPLIT_V is outside, and outside of int8 too."""
+    if x.dtype == tf.int64 or (len(set(sizes)) > 1 and len(x.shape) <= MOST_SLICED_AXES):  # SPLIT takes no int64
         edges = np.cumsum([0, *sizes])
         before = (slice(None),) * axis
         return [x[(*before, slice(int(a), int(b)))] for a, b in pairwise(edges)]
