@@ -20,6 +20,7 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
     from convert.rewrites import (
         batch_norm_after_matmul,
         batch_norm_before,
+        channel_shuffle,
         group_norm,
         identity_pool,
         local_response_norm,
@@ -46,6 +47,7 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
         *batch_norm_after_matmul.rewrite(model),
         *batch_norm_before.rewrite(model),
         *reshape_of_reshape.rewrite(model),
+        *channel_shuffle.rewrite(model),
         *mean_then_flatten.rewrite(model),
         *pool_of_convolution.rewrite(model),
         *padded_max_pool.rewrite(model),

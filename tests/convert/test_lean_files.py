@@ -71,3 +71,27 @@ def test_unequal_parts_are_slices_which_the_delegate_takes(ops: Ops) -> None:
         c.output(*(c.op("Tanh", part) for part in parts))
 
     assert ops(build) == {"CONV_2D": 1, "STRIDED_SLICE": 3, "TANH": 3}
+
+
+def test_a_shuffle_between_convolutions_moves_nothing(ops: Ops) -> None:
+    def build(c: Case) -> None:
+        x = c.op("Relu", c.conv(c.input("N", 3, 8, 8), 3, 12))
+        shuffled = c.reshape(c.transpose(c.reshape(x, -1, 3, 4, 8, 8), 0, 2, 1, 3, 4), -1, 12, 8, 8)
+        c.output(c.conv(shuffled, 12, 5, kernel=1))
+
+    assert ops(build) == {"CONV_2D": 2}
+
+
+def test_halves_of_a_shuffle_are_slices_and_joins(ops: Ops) -> None:
+    """ShuffleNetV2: what goes past a block is cut once, where its readers need it."""
+
+    def build(c: Case) -> None:
+        image = c.input("N", 3, 8, 8)
+        x = c.op("Concat", c.conv(image, 3, 8), c.conv(image, 3, 8), axis=1)
+        for _ in range(2):
+            x = c.reshape(c.transpose(c.reshape(x, -1, 2, 8, 8, 8), 0, 2, 1, 3, 4), -1, 16, 8, 8)
+            past, through = c.ops("Split", 2, x, axis=1, num_outputs=2)
+            x = c.op("Concat", past, c.conv(through), axis=1)
+        c.output(c.conv(x, 16, 5))
+
+    assert not {"TRANSPOSE", "RESHAPE", "GATHER"} & set(ops(build))
