@@ -13,8 +13,8 @@ from quantize.calibration.observe import Observation
 from quantize.recipe import Recipe
 from quantize.result import QuantizationResult
 from verify.errors import ModelUnreadable, QuantizationFailed
-from verify.metrics import sqnr_db
-from verify.runners.base import Array, Batch
+from verify.metrics import ErrorSums, error_sums
+from verify.runners.base import Batch
 from verify.runners.tflite_runner import TfliteRunner
 from verify.signature import Signature
 
@@ -67,32 +67,33 @@ def try_recipe(model: Path, path: Path, recipe: Recipe, probes: tuple[Observatio
     try:
         result = tflite.apply_recipe(model, path, recipe)
         with TfliteRunner(path, result.signature) as runner:
-            given = [runner.infer(_stored(result.signature, probe.inputs)) for probe in probes]
+            sums = [_compared(runner, result.signature, probe) for probe in probes]
     except ModelUnreadable as error:
         path.unlink(missing_ok=True)
         raise QuantizationFailed(f"the int8 file was made, but does not run: {error.what}") from error
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    floats = [spec for spec in result.signature.outputs if probes[0].outputs[spec.name].dtype.kind == "f"]
-    scores = []
-    for spec in floats:
-        wanted = [probe.outputs[spec.name] for probe in probes]
-        scores.append(_score(wanted, [spec.to_torch(outputs[spec.name]) for outputs in given]))
-    return Trial(path, result, tuple(scores))
+    return Trial(path, result, tuple(map(_score, zip(*sums, strict=True))))
+
+
+def _compared(runner: TfliteRunner, signature: Signature, probe: Observation) -> tuple[ErrorSums, ...]:
+    """How far each float output is from the float model's; of one probe at a time, for a mask takes megabytes."""
+    found = runner.infer(_stored(signature, probe.inputs))
+    floats = [spec for spec in signature.outputs if probe.outputs[spec.name].dtype.kind == "f"]
+    return tuple(error_sums(probe.outputs[spec.name], spec.to_torch(found[spec.name])) for spec in floats)
 
 
 def _stored(signature: Signature, inputs: Batch) -> Batch:
     return {spec.name: spec.from_torch(inputs[spec.name]) for spec in signature.inputs}
 
 
-def _score(wanted: list[Array], found: list[Array]) -> Score:
-    def capped(value: float | None) -> float:
-        return _IDENTICAL_DB if value is None else min(value, _IDENTICAL_DB)
+def _score(probes: tuple[ErrorSums, ...]) -> Score:
+    return Score(tuple(map(_capped_db, probes)), _capped_db(sum(probes, ErrorSums())))
 
-    each = [capped(sqnr_db(*pair)) for pair in zip(wanted, found, strict=True)]
-    pooled = sqnr_db(*(np.concatenate([array.ravel() for array in arrays]) for arrays in (wanted, found)))
-    return Score(tuple(each), capped(pooled))
+
+def _capped_db(sums: ErrorSums) -> float:
+    return _IDENTICAL_DB if sums.sqnr_db is None else min(sums.sqnr_db, _IDENTICAL_DB)
 
 
 def _gain(old: Score, new: Score) -> Gain:

@@ -93,6 +93,10 @@ def dead_channels(image):
     return classify(tf.nn.relu(conv(tf.nn.relu(tf.nn.conv2d(image, weights, 1, "SAME") + bias), 8)))
 
 
+def mask(image):
+    return {"mask": tf.image.resize(conv(image, 4), (512, 512))}
+
+
 save("mixed", mixed, IMAGE)
 save("leaky", leaky, IMAGE)
 save("leaky_edges", leaky_edges, IMAGE)
@@ -102,3 +106,4 @@ save("fixed_batch", plain, tf.TensorSpec((2, 16, 16, 3), tf.float32, "image"))
 save("overflowing", overflowing, IMAGE)
 save("dividing", dividing, IMAGE)
 save("dead_channels", dead_channels, IMAGE)
+save("mask", mask, IMAGE)
