@@ -12,6 +12,7 @@ from torch.export import ExportedProgram
 from convert.export.attempt import AttemptFailed, first_line
 from convert.export.check import FIXED_AXIS
 from convert.export.dynamic_axes import dynamic_dims, fixes_an_axis, with_least
+from convert.export.even_parts import even_parts
 from convert.export.examples import example_inputs
 from convert.export.flat_outputs import flat_outputs, is_unknown_container
 from convert.export.recurrent_shapes import recurrent_shapes
@@ -54,24 +55,25 @@ def _ways_to_be_dynamic(inputs: tuple[InputSpec, ...]) -> Iterator[Any]:
 
 
 def _captured(module: torch.nn.Module, inputs: tuple[InputSpec, ...], dims: Any) -> ExportedProgram:
-    arguments = example_inputs(inputs)
     try:
-        return _export(module, arguments, dims)
+        return _export(module, inputs, dims)
     except torch._dynamo.exc.UserError as error:
         refined = _refined(error, dims)
         if refined is None or fixes_an_axis(refined):
             raise _failed(error, inputs) from error
         try:
-            return _export(module, arguments, with_least(refined, dims))
+            return _export(module, inputs, with_least(refined, dims))
         except Exception as second:  # torch.export raises anything, and so does a model's own code
             raise _failed(second, inputs) from second
     except Exception as error:  # as above
         raise _failed(error, inputs) from error
 
 
-def _export(module: torch.nn.Module, arguments: tuple[torch.Tensor, ...], dims: Any) -> ExportedProgram:
+def _export(module: torch.nn.Module, inputs: tuple[InputSpec, ...], dims: Any) -> ExportedProgram:
+    arguments = example_inputs(inputs)
+
     def export() -> ExportedProgram:
-        with torch.no_grad(), recurrent_shapes():
+        with torch.no_grad(), recurrent_shapes(), even_parts(module, inputs):
             return torch.export.export(module, arguments, dynamic_shapes=dims, strict=False)
 
     try:
