@@ -23,10 +23,12 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
         channel_shuffle,
         group_norm,
         identity_pool,
+        image_of_vector,
         local_response_norm,
         matrix_transpose,
         mean_then_flatten,
         padded_max_pool,
+        parallel_dense,
         pool_of_convolution,
         reshape_of_reshape,
         scaled_weights,
@@ -44,6 +46,7 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
         *local_response_norm.rewrite(model),
         *group_norm.rewrite(model),
         *_batch_norms_and_branches(model),
+        *parallel_dense.rewrite(model),
         *batch_norm_after_matmul.rewrite(model),
         *batch_norm_before.rewrite(model),
         *reshape_of_reshape.rewrite(model),
@@ -54,6 +57,7 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
         *zero_initial_state.rewrite(model),
         *separate_projections.rewrite(model),
         *scaled_weights.rewrite(model),
+        *image_of_vector.rewrite(model),
     ]
     remove_unused(model)
     return tuple(notes)

@@ -70,7 +70,7 @@ def _single_number(value: ir.Value | None) -> Array | None:
 
 
 def _linear_before(value: ir.Value | None, user: ir.Node) -> ir.Node | None:
-    """The MatMul, Conv or Add of a bias whose result reaches ``user`` unchanged, and nobody else."""
+    """The MatMul, Conv, Gemm or Add of a bias whose result reaches ``user`` unchanged, and nobody else."""
     while value is not None and _is_read_only_by(value, user):
         node = value.producer()
         if node is None:
@@ -105,7 +105,7 @@ def _is_linear(node: ir.Node) -> bool:
 
 
 def _has_weight(node: ir.Node) -> bool:
-    if node.op_type not in ("MatMul", "Conv") or constant_sizes(input_of(node, 1)) is None:
+    if node.op_type not in ("MatMul", "Conv", "Gemm") or constant_sizes(input_of(node, 1)) is None:
         return False
     return node.op_type == "MatMul" or input_of(node, 2) is None or constant_sizes(input_of(node, 2)) is not None
 
@@ -124,7 +124,7 @@ def _scale(linear: ir.Node, factor: float) -> None:
         assert producer is not None
         linear = producer
     _multiply(linear, 1, factor)
-    if linear.op_type == "Conv" and input_of(linear, 2) is not None:
+    if linear.op_type in ("Conv", "Gemm") and input_of(linear, 2) is not None:
         _multiply(linear, 2, factor)
 
 

@@ -95,3 +95,34 @@ def test_halves_of_a_shuffle_are_slices_and_joins(ops: Ops) -> None:
         c.output(c.conv(x, 16, 5))
 
     assert not {"TRANSPOSE", "RESHAPE", "GATHER"} & set(ops(build))
+
+
+def test_slopes_are_one_op(ops: Ops) -> None:
+    """One slope a channel, one slope, and one a channel and row, over maps and over vectors."""
+
+    def build(c: Case) -> None:
+        slopes = (c.weight(8, 1, 1), c.weight(1), c.weight(1, 8, 1, 1), c.weight(8, 8, 1))
+        c.output(*(c.op("PRelu", c.image(), slope) for slope in slopes))
+        c.output(c.op("PRelu", c.op("MatMul", c.input("N", 6), c.weight(6, 4)), c.weight(4)))
+
+    assert ops(build) == {"CONV_2D": 4, "PRELU": 5, "FULLY_CONNECTED": 1}
+
+
+def test_a_vector_that_becomes_an_image_is_not_transposed(ops: Ops) -> None:
+    def build(c: Case) -> None:
+        dense = c.op("Relu", c.op("MatMul", c.input("N", 6), c.weight(6, 8 * 8 * 8)))
+        c.output(c.conv(c.reshape(dense, -1, 8, 8, 8)))
+
+    assert ops(build) == {"FULLY_CONNECTED": 1, "RESHAPE": 1, "CONV_2D": 1}
+
+
+def test_transposed_convolutions_read_the_batch_once(ops: Ops) -> None:
+    def build(c: Case) -> None:
+        x = c.input("N", 4, 5, 5)
+        for _ in range(3):
+            x = c.op("Relu", c.op("ConvTranspose", x, c.weight(4, 4, 2, 2), strides=[2, 2]))
+        c.output(x)
+
+    counts = ops(build)
+    assert counts["SHAPE"] == counts["STRIDED_SLICE"] == 1
+    assert counts["PACK"] == counts["TRANSPOSE_CONV"] == 3

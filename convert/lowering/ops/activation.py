@@ -90,8 +90,18 @@ def prelu(call: Call) -> Value:
     """``x`` above 0, ``slope·x`` below, in the form TFLite's compiler turns into one op."""
     (x, slope), layout = unify(call, (0, 1))
     if x.dtype.is_floating:
-        return call.result(tf.nn.relu(x) + (-tf.convert_to_tensor(slope)) * tf.nn.relu(-x), layout)
+        slope = tf.convert_to_tensor(_without_batch(call, layout, slope))
+        return call.result(tf.nn.relu(x) + (-slope) * tf.nn.relu(-x), layout)
     return call.result(tf.where(x < 0, x * slope, x), layout)
+
+
+def _without_batch(call: Call, layout: Layout, slope: Tensor) -> Tensor:
+    """Constant slopes with every axis but the batch, ones too: TFLite's compiler makes a PRELU of no others."""
+    known = call.constant(1)
+    if known is None or call.value(0).rank != layout.rank or known.ndim > layout.rank:
+        return slope
+    stored = layout.store(known.reshape((1,) * (layout.rank - known.ndim) + known.shape))
+    return call.weight(1, stored[0]) if layout.rank > 1 and stored.shape[0] == 1 else slope
 
 
 @lowers("Elu")

@@ -92,8 +92,9 @@ def _transpose_convolve(call: Call, x: Tensor, weights: Array, window: Window, f
         weights = weights[:, :, np.newaxis, :]
     group = call.integer("group", 1)
     filters = call.weight(1, weights.transpose(*range(2, weights.ndim), 1, 0))
-    batch = tf.shape(x)[0]
-    shape = tf.stack([batch, *(call.trace.scalar(size) for size in full), weights.shape[1]])
+    batch = call.value(0).sizes[0]  # read once for all layers, where it has a name
+    sizes = [batch if call.trace.knows(batch) else tf.shape(x)[0], *full, weights.shape[1]]
+    shape = tf.stack([call.trace.scalar(size) for size in sizes])
     strides = [1, *window.strides, 1]
     convolve = tf.nn.conv2d_transpose if weights.ndim == 4 else tf.nn.conv3d_transpose
     if group == 1:
