@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from quantize.constants import Floats, float_constant
 from quantize.recipe import OpRule, PerChannel, TensorRange
 from verify.runners.tflite_file import open_model, tensor_map
 from verify.runners.tflite_inspect import opcode_names
@@ -22,8 +22,6 @@ from verify.runners.tflite_inspect import opcode_names
 _FITS_INT32 = 0.9 * 2**31
 """A little less than int32 holds: activation functions with a fixed scale differ from their range's by under 1 %."""
 _WIDENED_TO = 2**29
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def _with_bias(model: Any, graph: Any, ops: Collection[OpRule]) -> Iterator[_Ope
 
 
 def _widened(model: Any, graph: Any, operands: _Operands, input_scale: float) -> WidenedWeights | None:
-    weights, bias = _constant(model, graph, operands.weights), _constant(model, graph, operands.bias)
+    weights, bias = float_constant(model, graph, operands.weights), float_constant(model, graph, operands.bias)
     if weights is None or bias is None:
         return None
     others = tuple(axis for axis in range(weights.ndim) if axis != operands.axis)
@@ -90,16 +88,3 @@ def _widened(model: Any, graph: Any, operands: _Operands, input_scale: float) ->
     room = (magnitude * (127 / (_WIDENED_TO * input_scale))).astype(np.float32)
     name = graph.Tensors(operands.weights).Name().decode()
     return WidenedWeights(name, np.where(overflowing, room, bound), int(overflowing.sum()))
-
-
-def _constant(model: Any, graph: Any, at: int) -> Floats | None:
-    """A float32 constant as a view of the file; ``None`` for anything else. Drop it before the file is closed."""
-    from ai_edge_litert.schema_py_generated import TensorType
-
-    tensor = graph.Tensors(at)
-    buffer = model.Buffers(tensor.Buffer())
-    if tensor.Type() != TensorType.FLOAT32 or not buffer.DataLength():
-        return None
-    shape = [tensor.Shape(axis) for axis in range(tensor.ShapeLength())]
-    constant: Floats = buffer.DataAsNumpy().view(np.float32).reshape(shape)
-    return constant

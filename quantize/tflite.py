@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import copy
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from quantize import edges
+from quantize.additive_masks import additive_masks
 from quantize.dead_channels import widened_weights
 from quantize.float16_biases import cast_biases
 from quantize.leftovers import float_weights, left_in_float
-from quantize.recipe import Calibration, IoType, Recipe
+from quantize.recipe import IoType, Recipe, TensorRange
 from quantize.result import QuantizationResult
 from quantize.rules import EVERY_SCOPE, library_has, library_recipe
+from quantize.symmetric_operands import symmetric_operands
 from quantize.unused_tensors import release_buffers
 from verify.artifact import sha256_of
 from verify.errors import InputError, QuantizationFailed
@@ -70,15 +72,24 @@ def to_int8(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
 def apply_recipe(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
     """As :func:`to_int8`, for a recipe that was just made for this very model."""
     widened = widened_weights(model, recipe.ops, recipe.calibration.ranges)
-    ranges = _library_ranges(model, recipe.calibration)
+    masks = additive_masks(model, recipe.calibration.ranges)
+    replaced = {each.tensor: each for mask in masks for each in (mask.constant, mask.sum)}
+    seen = {each.tensor: each for each in recipe.calibration.ranges}
+    ranges = _library_ranges(model, symmetric_operands(model, (seen | replaced).values()))
     ranges |= {each.tensor: {"min": -each.bound, "max": each.bound} for each in widened}
     edit = edges.make_edges_uint8 if recipe.io is IoType.UINT8 else None
     _quantize(model, out, library_recipe(recipe.ops, recipe.io), ranges, edit)
     ruled = {rule.op for rule in recipe.ops}
-    notes = tuple(
-        f"{each.tensor}: {each.widened_channels} channels have next to no weights; their range was widened "
-        "so that the bias fits"
-        for each in widened
+    notes = (
+        *(
+            f"{each.tensor}: {each.widened_channels} channels have next to no weights; their range was widened "
+            "so that the bias fits"
+            for each in widened
+        ),
+        *(
+            f"{mask.constant.tensor}: minus infinity is stored as {mask.constant.low:.3g}, from where softmax gives 0"
+            for mask in masks
+        ),
     )
     return QuantizationResult(tflite_signature(out, {}), left_in_float(out, ruled), recipe, notes)
 
@@ -140,13 +151,13 @@ def _write(unpacked: Any, out: Path) -> None:
     out.write_bytes(memoryview(builder.Bytes)[builder.Head() :])
 
 
-def _library_ranges(model: Path, calibration: Calibration) -> dict[str, Any]:
+def _library_ranges(model: Path, wanted: Collection[TensorRange]) -> dict[str, Any]:
     """``{tensor: {min, max}}``, each of the tensor's rank with all dims 1, as float32 like the library's own."""
     with open_model(model) as opened:
         graph = opened.Subgraphs(tensor_map(opened).subgraph)
         tensors = map(graph.Tensors, range(graph.TensorsLength()))
         ranks = {tensor.Name().decode(): tensor.ShapeLength() for tensor in tensors}
-    unknown = [each.tensor for each in calibration.ranges if each.tensor not in ranks]
+    unknown = [each.tensor for each in wanted if each.tensor not in ranks]
     if unknown:
         raise InputError(f"the recipe has a range for tensor {unknown[0]!r}, which {model.name} does not have")
 
@@ -154,8 +165,7 @@ def _library_ranges(model: Path, calibration: Calibration) -> dict[str, Any]:
         return np.full((1,) * ranks[tensor], value, np.float32)
 
     return {
-        each.tensor: {"min": shaped(each.low, each.tensor), "max": shaped(each.high, each.tensor)}
-        for each in calibration.ranges
+        each.tensor: {"min": shaped(each.low, each.tensor), "max": shaped(each.high, each.tensor)} for each in wanted
     }
 
 

@@ -93,6 +93,14 @@ def dead_channels(image):
     return classify(tf.nn.relu(conv(tf.nn.relu(tf.nn.conv2d(image, weights, 1, "SAME") + bias), 8)))
 
 
+def causal_attention(image):
+    rows = tf.reshape(image, (-1, 16, 48))
+    queries, keys, values = (tf.matmul(rows, normal(48, 16, fan_in=48)) for _ in range(3))
+    scores = tf.matmul(queries, keys, transpose_b=True) / 4
+    future = np.triu(np.full((16, 16), -np.inf, np.float32), 1)
+    return {"mixed": tf.matmul(tf.nn.softmax(scores + future), values)}
+
+
 def mask(image):
     return {"mask": tf.image.resize(conv(image, 4), (512, 512))}
 
@@ -106,4 +114,5 @@ save("fixed_batch", plain, tf.TensorSpec((2, 16, 16, 3), tf.float32, "image"))
 save("overflowing", overflowing, IMAGE)
 save("dividing", dividing, IMAGE)
 save("dead_channels", dead_channels, IMAGE)
+save("causal_attention", causal_attention, IMAGE)
 save("mask", mask, IMAGE)
