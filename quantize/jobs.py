@@ -15,6 +15,9 @@ from quantize.result import QuantizationResult
 from quantize.rules import static_rules
 from quantize.widening import quantize_at_best_width
 from verify.artifact import sha256_of
+from verify.errors import QuantizationFailed
+from verify.runners.tflite_file import open_model
+from verify.runners.tflite_inspect import opcode_names
 from verify.signature import Signature
 
 
@@ -40,6 +43,7 @@ def make_int8(
     Samples are in PyTorch layout; ``signature`` leads from there to the model's own.
     The result's recipe remakes the same bytes with :func:`remake_int8`.
     """
+    _require_straight(model)
     rules = static_rules(model)
     calibrated = calibrate(model, rules, SampleStream(calibration, signature, max_samples))
     recipe = partial(Recipe, sha256_of(model), tflite.ENGINE, tflite.engine_version(), io, rules)
@@ -53,3 +57,15 @@ def remake_int8(model: Path, out: Path, recipe: Path) -> QuantizationResult:
     result = tflite.to_int8(model, out, read_recipe(recipe))
     require_loadable(out)
     return result
+
+
+def _require_straight(model: Path) -> None:
+    with open_model(model) as opened:
+        inside = sorted({"IF", "WHILE"} & set(opcode_names(opened)))
+    if inside:
+        raise QuantizationFailed(
+            f"{model.name} computes in {' and '.join(inside)}, and LiteRT shows no values from in there, so that int8 "
+            "ranges cannot be learnt",
+            fix="use the float16 or dynamic int8 file; recurrent layers over a short fixed length are written out "
+            "without a loop",
+        )

@@ -36,7 +36,10 @@ def static_rules(model: Path) -> tuple[OpRule, ...]:
 
 
 def observed_tensors(model: Path, ops: Collection[OpRule]) -> tuple[tuple[str, int], ...]:
-    """Float activations that need a range, as (name, index in the main subgraph): what ruled ops take and give."""
+    """Float activations that need a range, as (name, index in the main subgraph): what ruled ops take and give.
+
+    What an op gives and nobody reads (an LSTM's first forget gate) needs none, and LiteRT keeps no values of it.
+    """
     from ai_edge_litert.schema_py_generated import TensorType
     from ai_edge_quantizer.utils.tfl_flatbuffer_utils import TFL_OP_CODE_TO_NAME
 
@@ -44,15 +47,18 @@ def observed_tensors(model: Path, ops: Collection[OpRule]) -> tuple[tuple[str, i
     with open_model(model) as opened:
         names = tensor_map(opened)
         graph = opened.Subgraphs(names.subgraph)
-        wanted = {at for _, at in (*names.inputs, *names.outputs)}
-        for operator in map(graph.Operators, range(graph.OperatorsLength())):
+        edges = {at for _, at in (*names.inputs, *names.outputs)}
+        operators = list(map(graph.Operators, range(graph.OperatorsLength())))
+        read = edges | {each.Inputs(index) for each in operators for index in range(each.InputsLength())}
+        wanted = set(edges)
+        for operator in operators:
             code = _builtin_code(opened.OperatorCodes(operator.OpcodeIndex()))
             if code in TFL_OP_CODE_TO_NAME and TFL_OP_CODE_TO_NAME[code].value in ruled:
                 wanted |= {operator.Inputs(index) for index in range(operator.InputsLength())}
                 wanted |= {operator.Outputs(index) for index in range(operator.OutputsLength())}
         return tuple(
             (graph.Tensors(at).Name().decode(), int(at))
-            for at in sorted(wanted - {-1})
+            for at in sorted((wanted & read) - {-1})
             if graph.Tensors(at).Type() == TensorType.FLOAT32 and not _is_constant(opened, graph.Tensors(at))
         )
 

@@ -24,7 +24,7 @@ from quantize.recipe import IoType, Recipe, TensorRange
 from quantize.result import QuantizationResult
 from quantize.rules import EVERY_SCOPE, library_has, library_recipe
 from quantize.symmetric_operands import symmetric_operands
-from quantize.unused_tensors import release_buffers
+from quantize.unused_tensors import release_buffers, type_unread_parts
 from verify.artifact import sha256_of
 from verify.errors import InputError, QuantizationFailed
 from verify.runners.tflite_file import open_model, tensor_map, tflite_signature
@@ -129,6 +129,7 @@ def _quantize(
     edges.repoint_outputs(unpacked, outputs)
     edges.restore_dynamic_dims(unpacked)
     release_buffers(unpacked)
+    type_unread_parts(unpacked)
     if edit is not None:
         edit(unpacked)
     _write(unpacked, out)

@@ -101,6 +101,16 @@ def causal_attention(image):
     return {"mixed": tf.matmul(tf.nn.softmax(scores + future), values)}
 
 
+def unread_part(image):
+    used, _, last = tf.split(conv(image, 24), 3, -1)
+    return classify(tf.sigmoid(used) * tf.tanh(last))
+
+
+def looping(image):
+    _, x = tf.while_loop(lambda n, _: n < 3, lambda n, x: (n + 1, tf.tanh(x + 0.1)), (0, conv(image, 8)))
+    return classify(x)
+
+
 def mask(image):
     return {"mask": tf.image.resize(conv(image, 4), (512, 512))}
 
@@ -115,4 +125,6 @@ save("overflowing", overflowing, IMAGE)
 save("dividing", dividing, IMAGE)
 save("dead_channels", dead_channels, IMAGE)
 save("causal_attention", causal_attention, IMAGE)
+save("unread_part", unread_part, IMAGE)
+save("looping", looping, IMAGE)
 save("mask", mask, IMAGE)

@@ -164,6 +164,21 @@ def test_second_operands_of_products_are_stored_around_zero(int8):
     assert zero_points == [0, 0]
 
 
+def test_a_part_that_nobody_reads_is_stored_as_the_others_are(int8, float_models, infer):
+    """The forget gate of an LSTM's first step: LiteRT shows no values of it, and XNNPACK wants it to be int8."""
+    path, result = int8("unread_part")
+    image = images(5)
+    expected = infer(float_models / "unread_part.tflite", {"image": image})["logits"]
+    stored = infer(path, {"image": result.signature.input("image").from_torch(image)})["logits"]
+    assert sqnr_db(expected, result.signature.output("logits").to_torch(stored)) > 25
+
+
+def test_a_loop_is_refused_with_what_to_do_instead(int8):
+    with pytest.raises(QuantizationFailed, match="computes in WHILE") as caught:
+        int8("looping")
+    assert "dynamic int8" in caught.value.fix
+
+
 def test_a_sample_that_gives_nan_is_named(float_models, worker, tmp_path):
     source = float_models / "mixed.tflite"
     image = images(3)
