@@ -1,10 +1,12 @@
 """A dense layer whose outputs become an image → the same layer with its outputs in channels-last order.
 
 Matches Gemm, or MatMul with a constant matrix and perhaps its bias, then functions of single numbers, then a Reshape of
-``(N, channels * height * width)`` to ``(N, channels, height, width)``. The columns of the weights are reordered, the
-Reshape gives ``(N, height, width, channels)`` and a Transpose calls that ``(N, channels, height, width)``: it costs
-nothing, for that is how a convolution wants its input stored. Exact: the same numbers in other places. Decoders of
-autoencoders and generators that start from a vector asked for it: they had one transpose each.
+``(N, channels * height * width)`` to ``(N, channels, height, width)``, which spatial ops read and nothing else. The
+columns of the weights are reordered, the Reshape gives ``(N, height, width, channels)`` and a Transpose calls that
+``(N, channels, height, width)``: it costs nothing, for that is how a convolution wants its input stored.
+
+Exact: the same numbers in other places. Decoders of autoencoders and generators that start from a vector asked for it:
+they had one transpose each.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from convert.rewrites.note import RewriteNote
 NAME = "image_of_vector"
 
 _UNARY = frozenset({"Relu", "LeakyRelu", "HardSwish", "HardSigmoid", "Sigmoid", "Tanh", "Elu", "Gelu", "Identity"})
+_SPATIAL = frozenset({"Conv", "ConvTranspose", "MaxPool", "AveragePool", "Resize"})
 
 
 def rewrite(model: ir.Model) -> tuple[RewriteNote, ...]:
@@ -50,10 +53,20 @@ def _image(reshape: ir.Node) -> tuple[int, int, int] | None:
     before, after = sizes(reshape.inputs[0]), sizes(reshape.outputs[0])
     if before is None or after is None or len(before) != 2 or len(after) != 4 or reshape.outputs[0].is_graph_output():
         return None
+    if not _is_read_as_image(reshape.outputs[0]):
+        return None
     channels, height, width = after[1:]
     if channels is None or height is None or width is None or before[1] != channels * height * width:
         return None
     return (channels, height, width) if channels > 1 and height * width > 1 else None
+
+
+def _is_read_as_image(value: ir.Value) -> bool:
+    """Whether everything that reads the value wants its channels last."""
+    users = [use.node for use in value.uses()]
+    return bool(users) and all(
+        user.op_type in _SPATIAL or (user.op_type in _UNARY and _is_read_as_image(user.outputs[0])) for user in users
+    )
 
 
 def _layer_before(reshape: ir.Node) -> ir.Node | None:

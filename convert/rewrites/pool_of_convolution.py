@@ -27,23 +27,28 @@ _FIRST_SLICE_WITH_INPUTS = 10
 def rewrite(model: ir.Model) -> tuple[RewriteNote, ...]:
     """Rewrite every such pool."""
     notes = []
-    for pool in nodes(model, "MaxPool"):
-        between = _back_to_convolution(pool)
-        axes = axes_of(pool)
-        if between is None or axes is None or opset(model) < _FIRST_SLICE_WITH_INPUTS:
+    for pool in nodes(model, "MaxPool") if opset(model) >= _FIRST_SLICE_WITH_INPUTS else ():
+        between, axes = _back_to_convolution(pool), _padded_axes(pool)
+        if between is None or axes is None:
             continue
-        covered = [axis.covered(ceil_mode=bool(integer(pool, "ceil_mode", 0))) for axis in axes]
-        if all(axis.is_same for axis in covered) or len(pool.outputs) > 1:
+        extra = [_extra_rows(axis) for axis in axes]
+        rows = [count for count in extra if count is not None]
+        pads = _more_pads(between[-1], rows) if len(rows) == len(axes) else None
+        if pads is None:
             continue
-        extra = [_extra_rows(axis) for axis in covered]
-        pads = _more_pads(between[-1], [rows or 0 for rows in extra])
-        if None in extra or pads is None:
-            continue
-        subject = describe(pool)
-        _widen(between, pads, [rows or 0 for rows in extra])
-        _pool_and_cut(pool, covered, [rows or 0 for rows in extra])
-        notes.append(RewriteNote(NAME, subject, True, f"{describe(between[-1])} gives {extra} more"))
+        notes.append(RewriteNote(NAME, describe(pool), True, f"{describe(between[-1])} gives {rows} rows more"))
+        _widen(between, pads, rows)
+        _pool_and_cut(pool, axes, rows)
     return tuple(notes)
+
+
+def _padded_axes(pool: ir.Node) -> list[Axis] | None:
+    """The pool's axes with the padding that its windows cover, if their sizes are known and that is not SAME's."""
+    axes, result = axes_of(pool), sizes(pool.outputs[0])
+    if axes is None or result is None or None in result[2:] or len(pool.outputs) > 1:
+        return None
+    covered = [axis.covered(ceil_mode=bool(integer(pool, "ceil_mode", 0))) for axis in axes]
+    return None if all(axis.is_same for axis in covered) else covered
 
 
 def _back_to_convolution(pool: ir.Node) -> list[ir.Node] | None:
@@ -53,6 +58,8 @@ def _back_to_convolution(pool: ir.Node) -> list[ir.Node] | None:
     while value is not None and sole_user(value) is user:
         producer = value.producer()
         if producer is None or (producer.op_type not in _UNARY and producer.op_type != "Conv"):
+            return None
+        if sizes(producer.outputs[0]) != sizes(pool.inputs[0]):
             return None
         between.append(producer)
         if producer.op_type == "Conv":
