@@ -48,7 +48,7 @@ def serve(request_fd: int, answer_fd: int, lifeline_fd: int, preload: tuple[str,
             started = time.monotonic()
             answer = _perform(json.loads(line))
             answer["seconds"] = time.monotonic() - started
-            answer["peak_memory_bytes"] = _peak_memory_bytes()
+            answer["peak_memory_bytes"] = peak_memory_bytes()
             with contextlib.suppress(OSError):  # the disk of the log may be full
                 sys.stdout.flush()
             answers.write(json.dumps(answer) + "\n")
@@ -123,8 +123,8 @@ def _reset_peak_memory() -> None:
         Path("/proc/self/clear_refs").write_text(_RESET_PEAK, encoding="ascii")
 
 
-def _peak_memory_bytes() -> int:
-    """The highest resident set since the reset.
+def peak_memory_bytes() -> int:
+    """The highest resident set of this process, since the last reset if there was one.
 
     Not ``ru_maxrss`` where it can be helped: across fork and exec that starts at the *parent's* peak.
     """
