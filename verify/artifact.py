@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -32,15 +33,20 @@ class Artifact:
     sha256: str
 
 
+_HASHED_AT_ONCE = 2
+
+
 def sha256_of(path: Path) -> str:
     """Content hash of a file, or of a folder as its sorted relative paths and bytes."""
     digest = hashlib.sha256()
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    for file_path in sorted(p for p in path.rglob("*") if p.is_file()):
-        digest.update(file_path.relative_to(path).as_posix().encode())
-        digest.update(bytes.fromhex(sha256_of(file_path)))
+    files = sorted(p for p in path.rglob("*") if p.is_file())
+    with ThreadPoolExecutor(_HASHED_AT_ONCE) as threads:
+        for file_path, of_one in zip(files, threads.map(sha256_of, files), strict=True):
+            digest.update(file_path.relative_to(path).as_posix().encode())
+            digest.update(bytes.fromhex(of_one))
     return digest.hexdigest()
 
 

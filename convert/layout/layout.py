@@ -118,40 +118,48 @@ class Layout:
 
 def reorder_fold(array: Array, fold: Fold) -> Array:
     """A logical array with the entries along ``fold.axis`` in stored order."""
+    return contiguous(reordered_view(array, fold)).reshape(array.shape)
+
+
+def reordered_view(array: Array, fold: Fold) -> Array:
+    """What :func:`reorder_fold` gives, not copied, with the axis split into the fold's."""
     before, after = array.shape[: fold.axis], array.shape[fold.axis + 1 :]
     split = array.reshape(*before, *fold.sizes, *after)
     parts = [len(before) + part for part in fold.order]
     rest = range(len(before) + len(parts), split.ndim)
-    return contiguous(split.transpose(*range(len(before)), *parts, *rest)).reshape(array.shape)
+    return split.transpose(*range(len(before)), *parts, *rest)
 
 
 def contiguous(array: Array) -> npt.NDArray[Any]:
-    """In C order at an address that TensorFlow takes without a copy; the array itself where it is so already.
-
-    A large transposed one is copied in strips that fit the cache, up to four times as fast as numpy does it.
-    """
+    """In C order at an address that TensorFlow takes without a copy; the array itself where it is so already."""
     if array.flags.c_contiguous and array.flags.writeable and array.ctypes.data % ALIGNMENT == 0:
         return array
-    copy = _aligned(array.shape, array.dtype)
+    copy = aligned(array.shape, array.dtype)
+    copy_into(copy, array)
+    return copy
+
+
+def copy_into(copy: Array, array: Array) -> None:
+    """Fill ``copy``; from a large transposed array in strips that fit the cache, up to four times as fast as numpy."""
     if array.size < _LARGE or array.strides[-1] < max(array.strides):
         copy[...] = array
-        return copy
+        return
     for start in range(0, array.shape[-1], _STRIP):
         strip = (..., slice(start, start + _STRIP))
         copy[strip] = array[strip]
-    return copy
+
+
+def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """An array in memory that nobody has touched."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 ALIGNMENT = 64
 """Bytes; ``EIGEN_MAX_ALIGN_BYTES``, which TensorFlow checks."""
 _LARGE, _STRIP = 2**16, 16
-
-
-def _aligned(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def _sorted(folds: Iterable[Fold]) -> tuple[Fold, ...]:

@@ -109,9 +109,12 @@ class Call:
         layout = value.layout.unfolded(axes)
         return Value(self.trace.tensor(value, layout), layout, value.sizes)
 
-    def weight(self, index: int, array: Array) -> Tensor:
-        """``array``, made from the constant input, as a variable if that input is a parameter of the model."""
-        return self.trace.weight(self.value(index).parameter, array)
+    def weight(self, index: int, array: Array, shape: tuple[int, ...] | None = None) -> Tensor:
+        """``array``, made from the constant input, as a variable if that input is a parameter of the model.
+
+        ``shape`` is the weight's, where the array has more axes than it is to have.
+        """
+        return self.trace.weight(self.value(index).parameter, array, shape)
 
     # results
 

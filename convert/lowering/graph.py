@@ -19,6 +19,7 @@ from convert.lowering.shape_arithmetic import fold_sizes
 from convert.lowering.source import describe
 from convert.lowering.subgraph import has_subgraphs, names_read
 from convert.lowering.trace import Trace
+from convert.lowering.weights import Weights
 from verify.errors import LoweringFailed, ToolError, UnsupportedOp
 
 _ELEMENTWISE = frozenset({
@@ -180,7 +181,7 @@ def _computed_now(call: Call, lowering: Lowering) -> tuple[Value, ...]:
     with tf.init_scope():
         bare = [None if value is None else replace(value, parameter=None) for value in call.inputs]
         settled: list[Value] = []
-        for index, value in enumerate(_results(Call(call.node, bare, Trace({}), call.opset), lowering)):
+        for index, value in enumerate(_results(Call(call.node, bare, Trace(Weights()), call.opset), lowering)):
             if isinstance(value, TensorSequence):
                 settled.append(value)
                 continue

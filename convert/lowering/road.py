@@ -33,6 +33,6 @@ def lower_file(model: ir.Model, out: Path, layout: Sequence[str]) -> Signature:
     from convert.lowering import saved_model
     from convert.lowering.interface import parse_layouts
 
-    lowered = saved_model.lower(model, parse_layouts(layout))
+    lowered = saved_model.lower(model, parse_layouts(layout), only_to_save=True)
     saved_model.save(lowered, out)
     return lowered.signature

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from convert.lowering.functions import expand_functions
 from convert.lowering.graph import as_tensor, lower_graph, require_known_ops
 from convert.lowering.interface import declare
 from convert.lowering.trace import Trace
+from convert.lowering.weights import Weights
 from verify.errors import LoweringFailed
 from verify.signature import Signature, TensorSpec
 
@@ -30,25 +31,31 @@ class Lowered:
     module: Any
     signature: Signature
     function: Any
+    weights: Weights = field(default_factory=Weights)
 
 
-def lower(model: ir.Model, layouts: Mapping[str, str] | None = None) -> Lowered:
+def lower(model: ir.Model, layouts: Mapping[str, str] | None = None, *, only_to_save: bool = False) -> Lowered:
     """Trace the graph; ``layouts`` says for inputs and outputs ``NCHW`` where they are to stay as PyTorch has them.
+
+    ``only_to_save``: nobody will call it, so that large weights need no memory before they are saved.
 
     Raises ``UnsupportedOp`` naming every op that is not known, before anything is traced.
     """
     expand_functions(model)
     require_known_ops(model)
     signature = declare(model, layouts or {})
-    variables: dict[str, tf.Variable] = {}
-    function = _traced(model, signature, variables)
-    return Lowered(_module(function, variables), signature, function)
+    weights = Weights(deferred=only_to_save)
+    function = _traced(model, signature, weights)
+    return Lowered(_module(function, weights), signature, function, weights)
 
 
 def save(lowered: Lowered, folder: Path) -> None:
     """Write the SavedModel; loading it gives ``variables``, ``trainable_variables`` and a call by input names."""
-    options = tf.saved_model.SaveOptions(experimental_debug_stripper=True)
-    tf.saved_model.save(lowered.module, str(folder), signatures={SIGNATURE: lowered.function}, options=options)
+    options = tf.saved_model.SaveOptions(
+        experimental_debug_stripper=True, experimental_sharding_callback=lowered.weights.sharding()
+    )
+    write = tf.autograph.experimental.do_not_convert(tf.saved_model.save)  # it would rewrite TensorFlow's own wrapper
+    write(lowered.module, str(folder), signatures={SIGNATURE: lowered.function}, options=options)
     _settle_fingerprint(folder / "fingerprint.pb")
 
 
@@ -63,9 +70,9 @@ def _settle_fingerprint(path: Path) -> None:
     path.write_bytes(fingerprint.SerializeToString(deterministic=True))
 
 
-def _traced(model: ir.Model, signature: Signature, variables: dict[str, tf.Variable]) -> Any:
+def _traced(model: ir.Model, signature: Signature, weights: Weights) -> Any:
     def serve(*tensors: Tensor) -> dict[str, Tensor]:
-        trace = Trace(variables)
+        trace = Trace(weights)
         inputs = {
             spec.name: _input(trace, spec, tensor) for spec, tensor in zip(signature.inputs, tensors, strict=True)
         }
@@ -100,9 +107,9 @@ def _layout(spec: TensorSpec) -> Layout:
     return Layout(spec.permutation) if spec.permutation is not None else Layout.identity(len(spec.shape))
 
 
-def _module(function: Any, variables: Mapping[str, tf.Variable]) -> Any:
+def _module(function: Any, weights: Weights) -> Any:
     module = tf.__internal__.tracking.AutoTrackable()
-    module.variables = list(variables.values())
-    module.trainable_variables = list(variables.values())
+    module.variables = weights.variables
+    module.trainable_variables = weights.variables
     module.serve = function
     return module

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import count
 
@@ -10,19 +9,18 @@ import numpy as np
 import tensorflow as tf
 
 from convert.layout.dims import Dim, Size, evaluate
-from convert.layout.layout import Layout, contiguous, plan_relayout
+from convert.layout.layout import Layout, plan_relayout
 from convert.layout.transposition import MOST_AXES, few_axes
 from convert.layout.value import Array, Tensor, Value
 from convert.lowering.kernel_types import transposed
-
-_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.\\/>-]")
+from convert.lowering.weights import Weights
 
 
 class Trace:
     """Turns values into tensors, and remembers what it made so that nothing is made twice."""
 
-    def __init__(self, variables: dict[str, tf.Variable]) -> None:
-        self.variables = variables
+    def __init__(self, weights: Weights) -> None:
+        self.weights = weights
         self._symbols: dict[str, tuple[Tensor, int]] = {}
         self._scalars: dict[str, Tensor] = {}
         self._known_as: dict[str, Size] = {}
@@ -32,8 +30,8 @@ class Trace:
         self._numbers = count()
 
     def nested(self) -> Trace:
-        """For a subgraph: it knows what is known here, and what it makes is not seen here. Variables are shared."""
-        inner = Trace(self.variables)
+        """For a subgraph: it knows what is known here, and what it makes is not seen here. Weights are shared."""
+        inner = Trace(self.weights)
         inner._symbols, inner._scalars = dict(self._symbols), dict(self._scalars)
         inner._known_as, inner._unnamed = dict(self._known_as), set(self._unnamed)
         inner._stored, inner._kept = dict(self._stored), list(self._kept)
@@ -105,27 +103,16 @@ class Trace:
         reshaped = tf.reshape(tensor, shape)
         return reshaped if isinstance(shape, list) else tf.ensure_shape(reshaped, static)
 
-    def weight(self, parameter: str | None, array: Array) -> tf.Variable | Array:
-        """A parameter of the model as a variable, made once; other constants stay what they are."""
-        if parameter is None or array.size < 2 or not np.issubdtype(array.dtype, np.floating):
-            return array
-        with tf.init_scope(), tf.name_scope(""):
-            return self._variable(parameter, array)
+    def weight(self, parameter: str | None, array: Array, shape: tuple[int, ...] | None = None) -> tf.Variable | Array:
+        """A parameter of the model as a variable, made once; other constants stay what they are.
 
-    def _variable(self, name: str, array: Array) -> tf.Variable:
-        """The variable of that name; a second one where the same parameter is needed in another arrangement."""
-        while name in self.variables:
-            variable = self.variables[name]
-            if tuple(variable.shape) == array.shape and np.array_equal(variable.numpy(), array):
-                return variable
-            name += "_rearranged"
-        legal_name = _NOT_IN_A_NAME.sub("_", name).lstrip("_/\\>-.")
-        self.variables[name] = tf.Variable(
-            tf.experimental.dlpack.from_dlpack(contiguous(array).__dlpack__()),  # its memory, not a copy
-            name=legal_name,
-            experimental_enable_variable_lifting=False,  # with lifting tf.function traces twice: twice the time
-        )
-        return self.variables[name]
+        ``shape`` is the variable's, where the array has more axes than it is to have.
+        """
+        shape = array.shape if shape is None else shape
+        if parameter is None or array.size < 2 or not np.issubdtype(array.dtype, np.floating):
+            return array.reshape(shape)
+        with tf.init_scope(), tf.name_scope(""):
+            return self.weights.variable(parameter, array, shape)
 
     def tensor(self, value: Value, layout: Layout) -> Tensor:
         """The value as a tensor stored as ``layout``."""

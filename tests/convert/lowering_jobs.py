@@ -108,6 +108,35 @@ def _tflite_ops(path: Path) -> dict[str, int]:
     return dict(Counter(names[codes[op.opcodeIndex]] for graph in model.subgraphs for op in graph.operators))
 
 
+@dataclass(frozen=True)
+class SavedBothWays:
+    """A model lowered only to be saved, and lowered to be called too."""
+
+    data_files: tuple[int, int]
+    same_variables: bool
+    same_tflite: bool
+
+
+def save_both_ways(onnx_path: Path, folder: Path) -> SavedBothWays:
+    """Whether it makes a difference to what is saved that large weights never were in memory."""
+    import tensorflow as tf
+
+    from convert.lowering.road import read_model
+    from convert.lowering.saved_model import lower, save
+    from convert.lowering.tflite_compiler import compile_saved_model
+
+    loaded, compiled = [], []
+    for only_to_save in (True, False):
+        made = folder / f"{only_to_save}"
+        save(lower(read_model(onnx_path), only_to_save=only_to_save), made)
+        loaded.append(tf.saved_model.load(str(made)).variables)
+        compile_saved_model(made, folder / "net.tflite")
+        compiled.append((folder / "net.tflite").read_bytes())
+    same = [a.name == b.name and np.array_equal(a.numpy(), b.numpy()) for a, b in zip(*loaded, strict=True)]
+    first, second = (len(list((folder / name / "variables").glob("*.data-*"))) for name in ("True", "False"))
+    return SavedBothWays((first, second), all(same), compiled[0] == compiled[1])
+
+
 def one_training_step(saved_model: Path) -> tuple[float, float]:
     """Load a SavedModel as a stranger would, take one step of gradient descent; the loss before and after."""
     import tensorflow as tf

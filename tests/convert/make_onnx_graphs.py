@@ -73,6 +73,17 @@ def classifier(path: Path) -> Path:
     return g.save(path)
 
 
+def large_matrix(path: Path, *, trans_b: int) -> Path:
+    """Conv, Flatten, Gemm with weights of 34 MB, which are saved in two slices, Gemm."""
+    g = Graph()
+    x = g.node("Relu", g.conv(g.input("image", ["N", 3, 16, 16]), "first", 16, 3))
+    shape = (2100, 4096) if trans_b else (4096, 2100)
+    x = g.node("Relu", g.node("Gemm", g.node("Flatten", x), g.weight("dense.weight", *shape), transB=trans_b))
+    g.node("Gemm", x, g.weight("head.weight", 2100, 3), out="logits")
+    g.output("logits", ["N", 3])
+    return g.save(path)
+
+
 def channel_shuffle(path: Path) -> Path:
     """Two branches, Concat, the shuffle of ShuffleNet (Reshape, Transpose, Reshape), Split, mean over the image."""
     g = Graph()

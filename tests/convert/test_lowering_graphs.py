@@ -54,6 +54,17 @@ def test_weights_are_trainable_variables_under_their_names(convert: Convert, tmp
     assert outcome.graph_bytes < 60_000
 
 
+@pytest.mark.parametrize("trans_b", [0, 1])
+def test_large_weights_are_saved_in_slices_and_are_the_same(worker: Worker, tmp_path: Path, trans_b: int) -> None:
+    path = graphs.large_matrix(tmp_path / "net.onnx", trans_b=trans_b)
+
+    outcome = worker.run(lowering_jobs.save_both_ways, onnx_path=path, folder=tmp_path).value
+
+    assert outcome.data_files == (3, 1)
+    assert outcome.same_variables
+    assert outcome.same_tflite
+
+
 def test_a_saved_model_can_be_trained_further(convert: Convert, worker: Worker, tmp_path: Path) -> None:
     convert(graphs.classifier(tmp_path / "net.onnx"))
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from convert.layout.dims import Size, product
-from convert.layout.layout import Layout, reorder_fold
+from convert.layout.layout import Layout, reordered_view
 from convert.layout.value import Array, Tensor, Value
 from convert.lowering.call import Call
 from convert.lowering.registry import lowers
@@ -95,13 +95,14 @@ def _rows(call: Call) -> Value:
 
 def _times_weights(call: Call, left: Value, index: int, weights: Array, *, transposed: bool = False) -> Tensor:
     """``left`` times weights ``(in, out)``; ``(out, in)`` where they are ``transposed``, as TFLite wants them."""
-    fold = left.layout.fold_of(-1)
+    fold, stored = left.layout.fold_of(-1), weights
     if fold is not None:
-        weights = reorder_fold(weights, type(fold)(1 if transposed else 0, fold.sizes, fold.order))
+        stored = reordered_view(weights, type(fold)(1 if transposed else 0, fold.sizes, fold.order))
+    matrix = call.weight(index, stored, weights.shape)
     if _miscomputed(left.data, weights):
-        matrix = tf.convert_to_tensor(call.weight(index, weights))
+        matrix = tf.convert_to_tensor(matrix)
         return _by_one_matrix(call, left.data, left.layout.physical(left.sizes), matrix, weights.shape[-1])
-    return tf.matmul(left.data, call.weight(index, weights), transpose_b=transposed)
+    return tf.matmul(left.data, matrix, transpose_b=transposed)
 
 
 def _with_a_vector(call: Call, left: Value, right: Value) -> Value:
