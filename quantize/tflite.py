@@ -108,15 +108,16 @@ def _quantize(
     """
     from ai_edge_quantizer.model_modifier import ModelModifier
     from ai_edge_quantizer.params_generator import ParamsGenerator
-    from ai_edge_quantizer.transformation_instruction_generator import TransformationInstructionsGenerator
     from ai_edge_quantizer.transformation_performer import TransformationPerformer
+
+    from quantize.graph_index import IndexedInstructionsGenerator
 
     content = model.read_bytes()
     try:
         parameters = ParamsGenerator(content).generate_quantization_parameters(recipes, ranges)
         unpacked = _unpack(content)
         outputs = {index: list(graph.outputs) for index, graph in enumerate(unpacked.subgraphs)}
-        instructions = TransformationInstructionsGenerator().quant_params_to_transformation_insts(parameters, unpacked)
+        instructions = IndexedInstructionsGenerator().quant_params_to_transformation_insts(parameters, unpacked)
         del parameters
         order = ModelModifier(content)._get_tensor_processing_order(instructions, unpacked)
         TransformationPerformer().transform_graph(instructions, unpacked, order)
