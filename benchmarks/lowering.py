@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import json
 import os
+import pkgutil
 import platform
 import resource
 import shutil
@@ -147,10 +149,14 @@ def _cpu_seconds() -> float:
 def _ours(onnx: Path, folder: Path) -> Side:
     import tensorflow  # noqa: F401 - imports are not what is measured
 
+    from convert import rewrites
+    from convert.lowering import road, saved_model  # noqa: F401
     from convert.lowering.registry import known_ops
     from convert.stages.lower import OnnxToSavedModel
 
     known_ops()
+    for module in pkgutil.iter_modules(rewrites.__path__, "convert.rewrites."):
+        importlib.import_module(module.name)
     stage = OnnxToSavedModel(lowering="exact")
     source = Artifact(onnx, Format.ONNX, Signature((), ()), "")
     return _measured(lambda: stage.call(source, folder / "saved_model"))
