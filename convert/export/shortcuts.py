@@ -1,6 +1,6 @@
-"""Three things that torch's exporter does at a cost and without effect on most nets, left out where they have none.
+"""What torch's exporter does at a cost and without effect on most nets, left out; and a name that it gives twice.
 
-All are private to torch and onnxscript: a version that has moved them is simply not sped up. ``test_export_settle``
+All is private to torch and onnxscript: a version that has moved it is simply left as it is. ``test_export_settle``
 holds that what comes out is the same.
 """
 
@@ -19,11 +19,12 @@ from torch.fx import Graph, GraphModule
 
 @contextlib.contextmanager
 def shortcuts() -> Iterator[None]:
-    """While this holds, torch's exporter starts 0.3 s sooner, and promotes no types and resamples no tables in vain."""
+    """While this holds, torch's exporter starts 0.3 s sooner, promotes no types and resamples no tables in vain."""
     with contextlib.ExitStack() as patches:
         _leave_signatures_unparsed(patches)
         _promote_only_where_types_differ(patches)
         _leave_resizes_of_constants(patches)
+        _name_bounds_apart(patches)
         yield
 
 
@@ -62,6 +63,22 @@ def _leave_resizes_of_constants(patches: contextlib.ExitStack) -> None:
         patched = [*never_folded, "Resize"]
         folding = importlib.import_module("onnxscript.optimizer._constant_folding")
         patches.enter_context(mock.patch.object(folding, "DEFAULT_CONSTANT_FOLD_BLACKLIST", patched))
+
+
+def _name_bounds_apart(patches: contextlib.ExitStack) -> None:
+    """A fused clamp's bounds are named after what it clamps: two clamps of one tensor shared theirs (Gemma 4)."""
+    name = "compute_constants"
+    for kind in ("FuseSuccessiveMin", "FuseSuccessiveMax", "FuseMaxMinToClip", "FuseMinMaxToClip"):
+        fusing = _attribute("onnxscript.rewriter.rules.common._min_max_to_clip", kind)
+        if hasattr(fusing, name):
+            patches.enter_context(mock.patch.object(fusing, name, _named_after_result(getattr(fusing, name))))
+
+
+def _named_after_result(compute: Callable[..., Any]) -> Callable[..., Any]:
+    def compute_constants(rule: Any, first: Any, second: Any, input_name: str = "") -> Any:
+        return compute(rule, first, second, second.outputs[0].name or input_name)
+
+    return compute_constants
 
 
 def has_one_float_type(graph: Graph) -> bool:
