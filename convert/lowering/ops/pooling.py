@@ -11,6 +11,7 @@ from convert.layout.dims import Dim, Size
 from convert.layout.value import Tensor, Value
 from convert.lowering.call import Call
 from convert.lowering.ops.pooling_variants import max_pool_with_indices
+from convert.lowering.ops.reduce import mean
 from convert.lowering.registry import lowers
 from convert.lowering.window import Window, covered, pad_spatial, window_of
 
@@ -159,7 +160,7 @@ def _along(window: Window, axes: tuple[int, ...]) -> Window:
 def global_average_pool(call: Call) -> Value:
     """The mean over all spatial axes, which stay as axes of size 1."""
     x = call.channels_last(0)
-    return call.channels_last_result(tf.reduce_mean(x, range(1, x.shape.rank - 1), keepdims=True))
+    return call.channels_last_result(mean(x, range(1, x.shape.rank - 1), keepdims=True))
 
 
 @lowers("GlobalMaxPool")
