@@ -60,10 +60,12 @@ def _join(routes: Routes, node: ir.Node) -> None:
 def _split(routes: Routes, node: ir.Node) -> None:
     source = node.inputs[0]
     channels = None if source is None else routes.channels(source)
-    counts = [(sizes(output) or (None, None))[1] for output in node.outputs]
-    if channels is None or integer(node, "axis", 0) not in (1, -3) or None in counts:
+    if channels is None or integer(node, "axis", 0) not in (1, -3):
         return
-    edges = accumulate((count or 0 for count in counts), initial=0)
+    parts = [routes.channels(output) for output in node.outputs]
+    if None in parts:
+        return
+    edges = accumulate((len(part or ()) for part in parts), initial=0)
     for output, (start, end) in zip(node.outputs, pairwise(edges), strict=True):
         routes.of[output] = channels[start:end]
     routes.movers.add(node)

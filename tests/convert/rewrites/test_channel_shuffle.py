@@ -91,6 +91,16 @@ def test_a_convolution_shuffled_alone_is_reordered_alone():
     assert case.difference() < 1e-5
 
 
+def test_a_split_of_a_vector_is_no_business_of_channels():
+    """Attention with its projections in one cuts their bias."""
+    text = Text()
+    bias, rest = text.name(), text.name()
+    text.body += f"{bias}, {rest} = Split <axis = 0, num_outputs = 2> ({text.weight(16)})\n"
+    x = text.add(f"Conv(x, {text.weight(8, 3, 1, 1)}, {bias})")
+    case = text.net(text.conv(text.shuffle(x, 8), 8, 5), width=5)
+    assert case.difference() < 1e-5
+
+
 def declined(case: Rewritten) -> str:
     return next(note.reason for note in case.notes if note.rewrite == "channel_shuffle" and not note.applied)
 
