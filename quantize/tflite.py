@@ -71,11 +71,12 @@ def to_int8(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
 
 def apply_recipe(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
     """As :func:`to_int8`, for a recipe that was just made for this very model."""
-    widened = widened_weights(model, recipe.ops, recipe.calibration.ranges)
-    masks = additive_masks(model, recipe.calibration.ranges)
+    seen = recipe.calibration.ranges
+    masks = additive_masks(model, seen)
     replaced = {each.tensor: each for mask in masks for each in (mask.constant, mask.sum)}
-    seen = {each.tensor: each for each in recipe.calibration.ranges}
-    ranges = _library_ranges(model, symmetric_operands(model, (seen | replaced).values()))
+    wanted = symmetric_operands(model, ({each.tensor: each for each in seen} | replaced).values())
+    widened = widened_weights(model, recipe.ops, wanted)
+    ranges = _library_ranges(model, wanted)
     ranges |= {each.tensor: {"min": -each.bound, "max": each.bound} for each in widened}
     edit = edges.make_edges_uint8 if recipe.io is IoType.UINT8 else None
     _quantize(model, out, library_recipe(recipe.ops, recipe.io), ranges, edit)

@@ -14,6 +14,8 @@ from make_onnx_graphs import Graph
 from onnx import TensorProto, helper, shape_inference
 
 Build = Callable[["Case"], None]
+Ops = Callable[[Build], dict[str, int]]
+"""Of the fixture ``ops``: converts what a function builds and counts the ops of the TFLite file."""
 
 CASES: dict[str, Build] = {}
 REFUSED: dict[str, tuple[Build, str]] = {}

@@ -7,13 +7,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import lowering_jobs
 import pytest
+from adversarial_graphs import Build, Ops, save_one
 
 from convert.hosts import WarmHosts
 from convert.stages.base import Host
+from convert.stages.lower import OnnxToSavedModel
 from convert.zoo.preload import PRELOAD
 from verify.fork_server import ForkServer, can_fork_warm
 from verify.worker import Worker
+
+RIGHT_DB = 110.0
+"""float32 rounding over a few layers; a wrong axis or a wrong pad is below 30."""
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +43,17 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     log = tmp_path_factory.mktemp("worker") / "worker.log"
     with Worker("tensorflow", log_path=log, preload=("tensorflow",)) as running:
         yield running
+
+
+@pytest.fixture
+def ops(worker: Worker, tmp_path: Path) -> Ops:
+    """Builds a graph, converts it, holds it against onnxruntime, and counts the ops of its TFLite file."""
+
+    def run(build: Build) -> dict[str, int]:
+        path = save_one(build, tmp_path / "net.onnx")
+        stage = OnnxToSavedModel(lowering="exact").to_json()
+        outcome = worker.run(lowering_jobs.convert_and_compare, onnx_path=path, folder=tmp_path, stage=stage).value
+        assert min(outcome.saved_model_db, outcome.tflite_db) >= RIGHT_DB
+        return outcome.tflite_ops
+
+    return run

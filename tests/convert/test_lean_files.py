@@ -2,40 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
-import adversarial_graphs as graphs
-import lowering_jobs
-import pytest
-from adversarial_graphs import Case
-
-from convert.stages.lower import OnnxToSavedModel
-from verify.worker import Worker
-
-RIGHT_DB = 110.0
-
-
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    log = tmp_path_factory.mktemp("lean") / "worker.log"
-    with Worker("tensorflow", log_path=log, preload=("tensorflow",)) as running:
-        yield running
-
-
-Ops = Callable[[Callable[[Case], None]], dict[str, int]]
-
-
-@pytest.fixture
-def ops(worker: Worker, tmp_path: Path) -> Ops:
-    def run(build: Callable[[Case], None]) -> dict[str, int]:
-        path = graphs.save_one(build, tmp_path / "net.onnx")
-        stage = OnnxToSavedModel(lowering="exact").to_json()
-        outcome = worker.run(lowering_jobs.convert_and_compare, onnx_path=path, folder=tmp_path, stage=stage).value
-        assert min(outcome.saved_model_db, outcome.tflite_db) >= RIGHT_DB
-        return outcome.tflite_ops
-
-    return run
+from adversarial_graphs import Case, Ops
 
 
 def test_a_stem_pads_no_pool(ops: Ops) -> None:
