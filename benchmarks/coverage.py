@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,7 @@ REFUSED = MANIFESTS / "refused.toml"
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, and the running zoo with it
     options = arguments()
     manifests = [path for path in (MANIFESTS / f"{name}.toml" for name in NAMES) if path.is_file()]
     if not options.render:

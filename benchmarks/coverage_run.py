@@ -35,6 +35,7 @@ from convert.zoo.store.gc import gc
 from convert.zoo.store.reports import keep_reports, without_models
 from convert.zoo.summary.build import write_summary
 from verify.atomic import write_text
+from verify.errors import ExitCode
 from verify.jsonio import to_jsonable
 
 ROOT = Path(__file__).parent.parent
@@ -95,11 +96,18 @@ def run_chunk(file: ZooFile, ids: Sequence[str], options: Options) -> None:
 
 
 def convert(file: ZooFile, ids: Sequence[str], options: Options, *more: str) -> None:
-    """The zoo's own command on some of its models; how it ends is in its results."""
+    """The zoo's own command on some of its models; how it ends is in its results. It ends when this one is ended."""
     command = [sys.executable, "-m", "convert", "zoo", "run", str(file.manifest), "-o", str(file.places.output)]
     command += ["--filter", f"id={'|'.join(ids)}", "--jobs", str(options.slots), *more]
     command += ["--retry", "all"] if options.again else []
-    subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as zoo:
+        try:
+            code = zoo.wait()
+        except BaseException:
+            zoo.terminate()
+            raise
+    if code == ExitCode.BAD_INPUT:  # it did not run: another run holds the folder, say, and would for the next chunk
+        raise SystemExit(code)
 
 
 def int8_failures(places: Places, ids: Sequence[str]) -> dict[str, JobResult]:
