@@ -34,7 +34,7 @@ def make_functional(node: Node) -> str | None:
     if functional is None:
         return "writes in place and has no functional counterpart of the same arguments"
     overwritten = node.args[0]
-    if not isinstance(overwritten, Node) or not _is_fresh(overwritten):
+    if not isinstance(overwritten, Node) or not is_fresh(overwritten):
         return f"writes into {overwritten}, which something else may share"
     if _read_later(overwritten, node):
         return f"writes into {overwritten}, which is read again later"
@@ -59,7 +59,7 @@ def _functional_overload(target: Any) -> Any | None:
     return functional if ours == theirs and not functional._schema.is_mutable else None
 
 
-def _is_fresh(node: Node) -> bool:
+def is_fresh(node: Node) -> bool:
     """Whether a node's result is memory of its own, by its operator's schema."""
     if node.target is operator.getitem:
         source = node.args[0]
@@ -88,7 +88,7 @@ def _makes_new_tensors(node: Node, *, at_least: int) -> bool:
 def _read_later(overwritten: Node, writer: Node) -> bool:
     """Whether anything but the writer reads the tensor after it, or might hold a view of it."""
     others = [user for user in overwritten.users if user is not writer]
-    return any(user > writer or not _is_fresh(user) for user in others)
+    return any(user > writer or not is_fresh(user) for user in others)
 
 
 def _keeps_shape_and_dtype(node: Node, overwritten: Node) -> bool:

@@ -17,6 +17,7 @@ from torch.export import ExportedProgram
 from torch.fx import Graph, Node
 
 from convert.export import attention, functional_ops, spelled_out
+from convert.export.written_constants import fold_written_constants
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class SettledProgram(RecordedProgram):
 
     def _settle(self, table: Table) -> str | None:
         """Settle the graph; the signature knows outputs by the name of the node that gives them, so it follows."""
+        fold_written_constants(self)
         before = _output_names(self.graph)
         declined = settle(self.graph, table)
         for old, new in zip(before, _output_names(self.graph), strict=True):

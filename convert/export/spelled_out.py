@@ -106,6 +106,17 @@ def swapaxes(node: Node) -> bool:
     return True
 
 
+def expand_as(node: Node) -> bool:
+    """Not at all, where the result only meets the tensor it is expanded to: arithmetic broadcasts (``F.normalize``)."""
+    given, like = node.args
+    if not isinstance(given, Node) or not isinstance(like, Node) or given.meta["val"].dtype != like.meta["val"].dtype:
+        return False
+    if not all(user.target in _BROADCASTING and like in user.args[:2] for user in node.users):
+        return False
+    _replace(node, given)
+    return True
+
+
 def _replace(node: Node, replacement: Node) -> None:
     if not replacement.meta:
         replacement.meta = dict(node.meta)
@@ -113,10 +124,13 @@ def _replace(node: Node, replacement: Node) -> None:
     node.graph.erase_node(node)
 
 
+_BROADCASTING = frozenset({_aten.add.Tensor, _aten.sub.Tensor, _aten.mul.Tensor, _aten.div.Tensor})
+
 _RULES: dict[Any, Callable[[Node], bool]] = {
     _aten.batch_norm.default: batch_norm,
     _aten.adaptive_avg_pool2d.default: adaptive_avg_pool2d,
     _aten.dropout.default: dropout,
+    _aten.expand_as.default: expand_as,
     _aten.dropout_.default: dropout,
     _aten.feature_dropout.default: dropout,
     _aten.flatten.using_ints: translated_as_it_is,
