@@ -10,7 +10,7 @@ import onnx_ir as ir
 import tensorflow as tf
 
 from convert.layout.layout import Layout
-from convert.layout.value import Tensor, TensorSequence, Value, constant
+from convert.layout.value import Array, Tensor, TensorSequence, Value, constant
 from convert.lowering.broadcast import broadcast_sizes
 from convert.lowering.call import REMEDY, Call
 from convert.lowering.kernel_types import narrowed, widened
@@ -26,6 +26,8 @@ _ELEMENTWISE = frozenset({
     "Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "Where", "Cast", "Clip", "Relu", "Sigmoid", "Tanh", "Gelu",
 })  # fmt: skip
 """Ops whose result is as large as their operands, broadcast."""
+_LARGE_CONSTANT = 1 << 18
+"""Bytes."""
 _KEEPS_ITS_PARAMETER = frozenset({"Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast"})
 
 
@@ -188,8 +190,17 @@ def _computed_now(call: Call, lowering: Lowering) -> tuple[Value, ...]:
             tensor = call.trace.tensor(value, Layout.identity(value.rank))
             array = tensor.numpy() if hasattr(tensor, "numpy") else np.asarray(tensor)
             wanted = call.output_dtype(index)
-            settled.append(constant(array if wanted is None else array.astype(wanted.as_numpy_dtype), inherited))
+            array = array if wanted is None else array.astype(wanted.as_numpy_dtype)
+            settled.append(constant(array, inherited or _parameter_of_its_own(call, index, array)))
         return tuple(settled)
+
+
+def _parameter_of_its_own(call: Call, index: int, array: Array) -> str | None:
+    """The name of a large result as a weight: a constant of the graph itself is copied again and again on the way.
+
+    Masks and position biases of Swin3D-B are 300 MB, standardised weights of an NFNet as much as its parameters.
+    """
+    return str(call.node.outputs[index].name) if array.nbytes >= _LARGE_CONSTANT else None
 
 
 def _settled(call: Call, index: int, value: Value) -> Value:

@@ -84,6 +84,16 @@ def large_matrix(path: Path, *, trans_b: int) -> Path:
     return g.save(path)
 
 
+def large_mask(path: Path) -> Path:
+    """Swin's way: a mask of 1 MB is computed from two small constants, and added."""
+    g = Graph()
+    rows, columns = g.weight("rows", 1, 512, 1), g.weight("columns", 1, 1, 512)
+    mask = g.node("Sub", rows, columns, out="mask")
+    g.node("Add", g.input("scores", ["N", 512, 512]), mask, out="masked")
+    g.output("masked", ["N", 512, 512])
+    return g.save(path)
+
+
 def channel_shuffle(path: Path) -> Path:
     """Two branches, Concat, the shuffle of ShuffleNet (Reshape, Transpose, Reshape), Split, mean over the image."""
     g = Graph()

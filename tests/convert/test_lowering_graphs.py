@@ -54,6 +54,15 @@ def test_weights_are_trainable_variables_under_their_names(convert: Convert, tmp
     assert outcome.graph_bytes < 60_000
 
 
+def test_a_large_constant_that_is_computed_is_a_weight_and_not_part_of_the_graph(
+    convert: Convert, tmp_path: Path
+) -> None:
+    outcome = convert(graphs.large_mask(tmp_path / "net.onnx"))
+
+    assert outcome.variables["mask"] == (512, 512)
+    assert outcome.graph_bytes < 60_000
+
+
 @pytest.mark.parametrize("trans_b", [0, 1])
 def test_large_weights_are_saved_in_slices_and_are_the_same(worker: Worker, tmp_path: Path, trans_b: int) -> None:
     path = graphs.large_matrix(tmp_path / "net.onnx", trans_b=trans_b)
