@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from adversarial_graphs import Case, Ops
 
 
@@ -93,3 +94,14 @@ def test_transposed_convolutions_read_the_batch_once(ops: Ops) -> None:
     counts = ops(build)
     assert counts["SHAPE"] == counts["STRIDED_SLICE"] == 1
     assert counts["PACK"] == counts["TRANSPOSE_CONV"] == 3
+
+
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_a_dense_layer_before_a_hard_swish_is_computed_once(ops: Ops, has_bias: bool) -> None:
+    def build(c: Case) -> None:
+        bias = (c.weight(32),) if has_bias else ()
+        x = c.op("HardSwish", c.op("Gemm", c.input("N", 16), c.weight(16, 32), *bias))
+        c.output(c.op("Gemm", x, c.weight(32, 4)))
+
+    found = ops(build)
+    assert found == {"FULLY_CONNECTED": 2, "HARD_SWISH": 1, **({} if has_bias else {"RESHAPE": 2})}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import onnx_ir as ir
 import tensorflow as tf
 
 from convert.layout.dims import product
@@ -74,8 +75,28 @@ def hard_sigmoid(call: Call) -> Value:
 
 @lowers("HardSwish")
 def hard_swish(call: Call) -> Value:
-    """``x · (ReLU6(x + 3) / 6)``: so bracketed, TFLite's compiler makes one op of it after dense layers too."""
-    return _pointwise(call, lambda x: x * (tf.nn.relu6(x + 3.0) * (1 / 6)))
+    """``x · (ReLU6(x + 3) / 6)``: so bracketed, TFLite's compiler makes one op of it after dense layers too.
+
+    After those without a bias only if a reshape stands between: the 3 becomes their bias otherwise, and the whole layer
+    is computed twice (MobileNetV3 with its biases at zero, as they are initialised).
+    """
+
+    def swish(x: Tensor) -> Tensor:
+        return x * (tf.nn.relu6(x + 3.0) * (1 / 6))
+
+    layout, (value,) = call.value(0).layout, call.node.inputs[:1]
+    if not _is_dense_without_bias(value):
+        return _pointwise(call, swish)
+    sizes = layout.physical(call.value(0).sizes)
+    flat = call.trace.reshape(call.tensor(0, layout), (*sizes[:-1], 1, sizes[-1]))
+    return call.result(call.trace.reshape(swish(flat), sizes), layout)
+
+
+def _is_dense_without_bias(value: ir.Value | None) -> bool:
+    node = None if value is None else value.producer()
+    if node is None or node.op_type not in {"Gemm", "MatMul"}:
+        return False
+    return len([each for each in node.inputs if each is not None]) == 2
 
 
 @lowers("LeakyRelu")
