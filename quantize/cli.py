@@ -49,6 +49,9 @@ def quantize(
     recipe: Annotated[Path | None, typer.Option(help="Make int8 again as this recipe says: the same bytes.")] = None,
     int8_io: Annotated[IoOption, typer.Option(help="What the int8 file takes and gives.")] = IoOption.INT8,
     max_samples: Annotated[int, typer.Option(min=1, help="Use at most this many calibration samples.")] = 128,
+    corrections: Annotated[
+        str, typer.Option(help="Against rounding's harm: auto, none, or some of gptq,bias.", metavar="NAMES")
+    ] = "auto",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -68,7 +71,7 @@ def quantize(
             f"--to {target.value.replace('_', '-')} takes neither samples nor a recipe",
             fix="leave out --to to make int8, or leave out --calib and --recipe",
         )
-    request = Request(model, target, output, calib, recipe, IoType(int8_io.value), max_samples)
+    request = Request(model, target, output, calib, recipe, IoType(int8_io.value), max_samples, corrections)
     with progress_console().status(f"making {target.value} of {model.name}"):
         made = quantize_file(request)
     if as_json:

@@ -44,6 +44,7 @@ class Request:
     recipe: Path | None = None
     io: IoType = IoType.INT8
     max_samples: int = 128
+    corrections: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def _in_worker(request: Request, signature: Signature, made: Path) -> Quantizati
                 signature=signature,
                 io=request.io,
                 max_samples=request.max_samples,
+                corrections=request.corrections,
             ).value
     except InfrastructureError as error:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()

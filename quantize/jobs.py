@@ -9,6 +9,8 @@ from pathlib import Path
 from quantize import tflite
 from quantize.calibration.calibrate import calibrate
 from quantize.calibration.samples import SampleStream
+from quantize.correction.apply import correct
+from quantize.correction.names import parse_corrections
 from quantize.load_check import require_loadable
 from quantize.recipe import IoType, Recipe, read_recipe
 from quantize.result import QuantizationResult
@@ -36,7 +38,14 @@ def make_dynamic_int8(model: Path, out: Path) -> QuantizationResult:
 
 
 def make_int8(
-    model: Path, out: Path, *, calibration: Path, signature: Signature, io: IoType, max_samples: int
+    model: Path,
+    out: Path,
+    *,
+    calibration: Path,
+    signature: Signature,
+    io: IoType,
+    max_samples: int,
+    corrections: str = "auto",
 ) -> QuantizationResult:
     """Weights and activations as int8, with ranges learnt from samples.
 
@@ -44,10 +53,12 @@ def make_int8(
     The result's recipe remakes the same bytes with :func:`remake_int8`.
     """
     _require_straight(model)
+    wanted = parse_corrections(corrections)
     rules = static_rules(model)
     calibrated = calibrate(model, rules, SampleStream(calibration, signature, max_samples))
     recipe = partial(Recipe, sha256_of(model), tflite.ENGINE, tflite.engine_version(), io, rules)
     result = quantize_at_best_width(model, out, calibrated, recipe)
+    result = correct(model, out, result, partial(SampleStream, calibration, signature, max_samples), wanted)
     require_loadable(out)
     return replace(result, notes=(f"calibrated on {calibrated.sample_count} samples", *result.notes))
 

@@ -73,6 +73,7 @@ class ToInt8(Stage):
 
     int8_io: IoType = flag(IoType.INT8, "What the int8 file takes and gives.")
     max_samples: int = flag(DEFAULT_MAX_SAMPLES, "Use at most this many calibration samples.")
+    int8_corrections: str = flag("auto", "Against rounding's harm: auto, none, or some of gptq,bias.", metavar="NAMES")
     calibration: Path | None = scratch_input()
     """Folder of ``batch_*.npz`` in PyTorch layout; written by the pipeline from ``--calib``."""
 
@@ -93,6 +94,7 @@ class ToInt8(Stage):
             signature=artifact.signature,
             io=self.int8_io,
             max_samples=self.max_samples,
+            corrections=self.int8_corrections,
         )
         if result.recipe is not None:
             write_recipe(recipe_path_beside(out), result.recipe)

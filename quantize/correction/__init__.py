@@ -1,0 +1,1 @@
+"""Corrections of what rounding to int8 does, one file a method: paper and equation are cited there."""
