@@ -38,11 +38,11 @@ class LeNet(nn.Module):
         return logits
 
 
-def digits() -> tuple[np.ndarray, np.ndarray]:
-    """All digits as float32 images (1797, 1, 28, 28) in 0..1, enlarged from 8 × 8, and their labels; seeded order."""
+def digits(side: int = 28) -> tuple[np.ndarray, np.ndarray]:
+    """All digits, enlarged from 8 × 8 to float32 (1797, 1, side, side) in 0..1, and their labels; seeded order."""
     data = load_digits()
     small = torch.from_numpy(data.images.astype(np.float32) / 16.0)[:, None]
-    images = nn.functional.interpolate(small, size=(28, 28), mode="bilinear", align_corners=False).numpy()
+    images = nn.functional.interpolate(small, size=(side, side), mode="bilinear", align_corners=False).numpy()
     order = np.random.default_rng(0).permutation(len(images))
     return images[order], data.target[order].astype(np.int64)
 
