@@ -8,7 +8,7 @@ ON_PATH := --config-settings editable_mode=compat
 
 PEERS := .venv-peers
 
-.PHONY: help setup demo test test-all test-index lint bench lowering table ops coverage peers clean
+.PHONY: help setup demo test test-all test-index lint bench lowering table int8-table ops coverage peers clean
 
 help:
 	@echo "make demo      train a LeNet on handwritten digits, convert it, and compare it with PyTorch"
@@ -20,6 +20,7 @@ help:
 	@echo "make ops       ONNX's own node tests through the exact lowering and onnx2tf, docs/onnx_ops.md (hours)"
 	@echo "make lowering  speed and memory of ONNX → SavedModel against onnx2tf"
 	@echo "make table     convert the list of networks and write docs/networks.md"
+	@echo "make int8-table  train eleven nets, quantize them by three engines and write docs/int8.md (goes on where it stood)"
 	@echo "make coverage  convert every architecture of the zoos and write docs/coverage.md (hours; goes on where it stood)"
 	@echo "make peers     an environment with litert-torch, which make coverage then measures beside"
 
@@ -58,6 +59,9 @@ lowering: $(STAMP)
 table: $(STAMP)
 	$(BIN)/python benchmarks/networks.py
 	$(BIN)/python benchmarks/networks.py alexnet mobilenet_v2 densenet121 --lowering onnx2tf --out docs/networks_onnx2tf
+
+int8-table: $(STAMP)
+	$(BIN)/python benchmarks/int8_table.py
 
 # FILTER="--filter tag=quick" runs six small ones, RENDER="--render" only writes the page.
 coverage: $(STAMP)

@@ -1,0 +1,151 @@
+"""The nets of the int8 table: each one's float files, and the samples to calibrate and to judge on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from int8_types import key_of
+
+from verify.signature import Signature
+from verify.signature_file import read_signatures
+
+ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / "examples" / "int8"
+sys.path[:0] = [str(ROOT / "tests"), str(EXAMPLE)]
+
+from measures import MeanAp, MeanIou, Measure, TopOne  # noqa: E402
+
+CALIBRATION_SAMPLES = 128
+CROPS = 64
+"""To judge a net of random weights on."""
+
+
+@dataclass(frozen=True)
+class Net:
+    """A net by name. ``file`` and ``kind`` define a trained one; a torchvision net has neither, and no task."""
+
+    name: str
+    file: str = ""
+    kind: str = ""
+    task: str = ""
+    side: int = 32
+    outputs: tuple[str, ...] = ("logits",)
+
+    @property
+    def measure(self) -> Measure | None:
+        """What it is judged by, besides SQNR."""
+        return {"digits": TopOne(), "masks": MeanIou(), "boxes": MeanAp()}.get(self.task)
+
+
+TRAINED = (
+    Net("plain_cnn", "convolutional.py", "PlainCnn", "digits"),
+    Net("resnet", "convolutional.py", "ResNet", "digits"),
+    Net("mobilenet_v2", "mobile.py", "MobileNetV2", "digits"),
+    Net("mobilenet_v3", "mobile.py", "MobileNetV3", "digits"),
+    Net("efficientnet", "mobile.py", "EfficientNet", "digits"),
+    Net("repvgg", "convolutional.py", "RepVgg", "digits"),
+    Net("densenet", "convolutional.py", "DenseNet", "digits"),
+    Net("vit_tiny", "sequences.py", "VitTiny", "digits"),
+    Net("row_gru", "sequences.py", "RowGru", "digits"),
+    Net("unet", "spatial.py", "UNet", "masks"),
+    Net("detector", "spatial.py", "Detector", "boxes", 64, ("boxes", "scores")),
+)
+TORCHVISION = tuple(
+    Net(f"torchvision:{name}")
+    for name in ("resnet18", "resnet50", "shufflenet_v2_x1_0", "mobilenet_v2", "mnasnet1_0", "efficientnet_b0")
+)
+NETS = (*TRAINED, *TORCHVISION)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Where a net's float files lie. ``evaluation`` holds ``image`` and, of a trained net, ``truth``."""
+
+    net: Net
+    folder: Path
+    calibration: Path
+    evaluation: Path
+
+    @property
+    def float32(self) -> Path:
+        """The float TFLite file."""
+        return self._made("_float32.tflite")
+
+    @property
+    def saved_model(self) -> Path:
+        """The SavedModel that it was compiled from."""
+        return self._made("_saved_model")
+
+    def _made(self, suffix: str) -> Path:
+        (found,) = (self.folder / "convert").glob(f"*{suffix}")
+        return found
+
+    @cached_property
+    def signature(self) -> Signature:
+        """The float file's, with layouts."""
+        return read_signatures(self.float32.parent)[self.float32.name].signature
+
+    @property
+    def key(self) -> str:
+        """Changes with the float file and the samples."""
+        return key_of([self.float32, self.calibration, self.evaluation])
+
+
+def prepare(net: Net, folder: Path) -> Prepared:
+    """Train or build the net, write its samples and convert it to float, unless all of that is there already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    make = _trained if net.file else _of_torchvision
+    checkpoint, calibration, evaluation = make(net, folder)
+    done, key = folder / "convert.key", key_of([checkpoint], ROOT / "convert")
+    if not done.is_file() or done.read_text() != key:
+        _convert(net, checkpoint, folder / "convert")
+        done.write_text(key)
+    return Prepared(net, folder, calibration, evaluation)
+
+
+def _trained(net: Net, folder: Path) -> tuple[Path, Path, Path]:
+    nets = folder.parent / "trained"
+    checkpoint = nets / f"{net.name}.pth"
+    if not checkpoint.is_file():
+        _run([sys.executable, str(EXAMPLE / "train.py"), net.name, "--folder", str(nets)])
+    calibration = folder / "calibration.npz"
+    if not calibration.is_file():
+        with np.load(nets / f"{net.task}_calibration.npz") as samples:
+            np.savez(calibration, image=samples["image"][:CALIBRATION_SAMPLES])
+    return checkpoint, calibration, nets / f"{net.task}_evaluation.npz"
+
+
+def _of_torchvision(net: Net, folder: Path) -> tuple[Path, Path, Path]:
+    from zoo import make_checkpoint, photo_crops
+
+    from verify.worker import Worker
+
+    name = net.name.partition(":")[2]
+    checkpoint = folder / f"{name}.pth"
+    if not checkpoint.is_file():
+        with Worker("torch", log_path=folder / "make.log") as worker:
+            worker.run(make_checkpoint, name=name, folder=folder, classes=10, legacy_keys=False)
+    files = folder / "calibration.npz", folder / "evaluation.npz"
+    for seed, (path, count) in enumerate(zip(files, (CALIBRATION_SAMPLES, CROPS), strict=True), start=1):
+        if not path.is_file():
+            np.savez(path, image=photo_crops(count, 224, seed))
+    return checkpoint, *files
+
+
+def _convert(net: Net, checkpoint: Path, out: Path) -> None:
+    command = [sys.executable, "-m", "convert", "pth2tflite", str(checkpoint), "--output", str(out), "--quiet"]
+    if net.file:
+        command += ["--arch", f"{EXAMPLE / net.file}:{net.kind}", "--input", f"image=N,1,{net.side},{net.side}"]
+        command += [word for name in net.outputs for word in ("--output-name", name)]
+    _run(command)
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")

@@ -1,0 +1,136 @@
+"""Running the files of a row, each in a worker that it may abort, and comparing what they give with the float file."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from int8_nets import ROOT, Prepared
+from int8_types import Quality
+from measures import Measure, TopOne
+
+from quantize.load_check import BATCH_SIZES
+from verify.errors import ToolError
+from verify.metrics import Array, error_sums
+from verify.runners.tflite_file import tflite_signature_like
+from verify.runners.tflite_runner import TfliteRunner
+from verify.signature import Signature
+from verify.worker import Worker
+
+SAME_DB = 40.0
+"""A batch gives what its samples give alone, but for the order of float additions."""
+RESAMPLES = 500
+Z_95 = 1.96
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A file's outputs on every sample, in PyTorch layout, and the batch sizes at which it gives the same."""
+
+    outputs: Mapping[str, Array]
+    batches: tuple[int, ...]
+
+
+def run_file(path: Path, net: Prepared, scratch: Path) -> Ran:
+    """Every sample alone, then the first few in batches; raises ``ToolError`` when the file does not run alone."""
+    made = scratch / f"{path.stem}.npz"
+    with Worker("runtime", log_path=scratch / "runtime.log") as worker:
+        worker.run(infer_all, path=path, signature=net.signature, samples=net.evaluation, out=made)
+    with np.load(made) as archive:
+        outputs = {name: archive[name] for name in archive.files}
+    made.unlink()
+    return Ran(outputs, tuple(size for size in BATCH_SIZES if _runs_at(size, path, net, outputs, scratch)))
+
+
+def _runs_at(size: int, path: Path, net: Prepared, alone: Mapping[str, Array], scratch: Path) -> bool:
+    made = scratch / f"{path.stem}_{size}.npz"
+    try:
+        with Worker("runtime", log_path=scratch / "runtime.log") as worker:
+            worker.run(
+                infer_batch, path=path, signature=net.signature, samples=net.evaluation, batch_size=size, out=made
+            )
+    except ToolError:
+        return False
+    with np.load(made) as archive:
+        together = {name: archive[name] for name in archive.files}
+    made.unlink()
+    return all(together[name].shape == alone[name][:size].shape for name in alone) and all(
+        _db(alone[name][:size], together[name]) >= SAME_DB for name in alone
+    )
+
+
+def infer_all(path: Path, signature: Signature, samples: Path, out: Path) -> None:
+    """Write the outputs of every sample, run one at a time."""
+    _infer(path, tflite_signature_like(path, signature), _inputs(samples, signature), 1, out)
+
+
+def infer_batch(path: Path, signature: Signature, samples: Path, batch_size: int, out: Path) -> None:
+    """Write the outputs of the first batch."""
+    first = {name: array[:batch_size] for name, array in _inputs(samples, signature).items()}
+    _infer(path, tflite_signature_like(path, signature), first, batch_size, out)
+
+
+def _inputs(samples: Path, signature: Signature) -> dict[str, Array]:
+    with np.load(samples) as archive:
+        return {spec.name: archive[spec.name] for spec in signature.inputs}
+
+
+def _infer(path: Path, own: Signature, inputs: Mapping[str, Array], size: int, out: Path) -> None:
+    made: dict[str, list[Array]] = {spec.name: [] for spec in own.outputs}
+    with TfliteRunner(path, own) as runner:
+        for start in range(0, len(next(iter(inputs.values()))), size):
+            rows = {spec.name: inputs[spec.name][start : start + size] for spec in own.inputs}
+            found = runner.infer({spec.name: spec.from_torch(rows[spec.name]) for spec in own.inputs})
+            for spec in own.outputs:
+                made[spec.name].append(spec.to_torch(found[spec.name]))
+    np.savez(out, **{name: np.concatenate(rows) for name, rows in made.items()})
+
+
+def quality(expected: Ran, actual: Ran, measure: Measure | None, truth: Array | None) -> Quality:
+    """How far a file is from the float file, and how much worse at the task."""
+    sqnr = min(_db(expected.outputs[name], actual.outputs[name]) for name in expected.outputs)
+    if measure is None or truth is None:
+        return Quality(sqnr)
+    before = measure.per_sample(dict(expected.outputs), truth)
+    after = measure.per_sample(dict(actual.outputs), truth)
+    low, high = paired_top1(before, after) if isinstance(measure, TopOne) else paired_bootstrap(before, after, measure)
+    return Quality(sqnr, measure.of(after), measure.of(before) - measure.of(after), low, high)
+
+
+def paired_top1(before: Array, after: Array) -> tuple[float, float]:
+    """Of the drop in accuracy on the same samples: Wald's interval with half a sample added to each of the four cells
+    (Agresti and Min, Statistics in Medicine 24, 2005), which does not vanish where no answer changed.
+    """
+    lost, won = (float(np.sum(before > after)) + 0.5, float(np.sum(before < after)) + 0.5)
+    count = len(before) + 2.0
+    drop = (lost - won) / count
+    reach = Z_95 * math.sqrt(lost + won - (lost - won) ** 2 / count) / count
+    return drop - reach, drop + reach
+
+
+def paired_bootstrap(before: Array, after: Array, measure: Measure) -> tuple[float, float]:
+    """Of the drop in a measure, by drawing samples with replacement, the same ones for both (percentile interval)."""
+    random = np.random.default_rng(0)
+    draws = (random.integers(len(before), size=len(before)) for _ in range(RESAMPLES))
+    drops = [measure.of(before[chosen]) - measure.of(after[chosen]) for chosen in draws]
+    low, high = np.percentile(drops, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _db(expected: Array, actual: Array) -> float:
+    """SQNR; 120 where all are the same."""
+    found = error_sums(expected, actual).sqnr_db
+    return 120.0 if found is None else min(found, 120.0)
+
+
+def latencies(paths: Iterable[Path]) -> list[tuple[float, float]]:
+    """Each file's median milliseconds at batch 1 on one thread, and the median of its turns over the first file's."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "latency.py"), "--all", *map(str, paths)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return [(each["ms"], each["ratio"]) for each in json.loads(done.stdout)]
