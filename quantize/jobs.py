@@ -14,6 +14,7 @@ from quantize.correction.names import parse_corrections
 from quantize.load_check import require_loadable
 from quantize.recipe import IoType, Recipe, read_recipe
 from quantize.result import QuantizationResult
+from quantize.rewritten import rewritten
 from quantize.rules import static_rules
 from quantize.widening import quantize_at_best_width
 from verify.artifact import sha256_of
@@ -54,11 +55,12 @@ def make_int8(
     """
     _require_straight(model)
     wanted = parse_corrections(corrections)
-    rules = static_rules(model)
-    calibrated = calibrate(model, rules, SampleStream(calibration, signature, max_samples))
-    recipe = partial(Recipe, sha256_of(model), tflite.ENGINE, tflite.engine_version(), io, rules)
-    result = quantize_at_best_width(model, out, calibrated, recipe)
-    result = correct(model, out, result, partial(SampleStream, calibration, signature, max_samples), wanted)
+    with rewritten(model) as source:
+        rules = static_rules(source)
+        recipe = partial(Recipe, sha256_of(model), tflite.ENGINE, tflite.engine_version(), io, rules)
+        calibrated = calibrate(source, rules, SampleStream(calibration, signature, max_samples))
+        result = quantize_at_best_width(source, out, calibrated, recipe)
+        result = correct(source, out, result, partial(SampleStream, calibration, signature, max_samples), wanted)
     require_loadable(out)
     return replace(result, notes=(f"calibrated on {calibrated.sample_count} samples", *result.notes))
 

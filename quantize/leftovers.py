@@ -7,23 +7,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from quantize.kernels import INT8_KERNELS
 from quantize.result import FloatOp
 from quantize.rules import LEFT_ALONE
 from verify.runners.tflite_file import dtype_of, open_model
 from verify.runners.tflite_inspect import float_op_counts, opcode_names
-
-INT8_KERNELS = frozenset(
-    {
-        *("ABS", "ARG_MAX", "ARG_MIN", "BATCH_TO_SPACE_ND", "DEPTH_TO_SPACE", "ELU", "EXP", "FILL", "GREATER"),
-        *("GREATER_EQUAL", "L2_NORMALIZATION", "LEAKY_RELU", "LESS", "LESS_EQUAL", "LOG", "LOG_SOFTMAX", "MATRIX_DIAG"),
-        *("MINIMUM", "NEG", "PRELU", "REDUCE_MAX", "REDUCE_PROD", "RELU6", "RELU_N1_TO_1", "RESIZE_NEAREST_NEIGHBOR"),
-        *("REVERSE_V2", "SCATTER_ND", "SPACE_TO_BATCH_ND", "SVDF", "TILE", "TOPK_V2", "UNIDIRECTIONAL_SEQUENCE_LSTM"),
-    }
-)
-"""Ops that LiteRT 2.1.0 computes on int8 tensors and ai-edge-quantizer 0.4.1 has no rule for.
-
-Nearly all were tried on one-op files. CONV_3D, CUMSUM, POW, SIN, FLOOR, ROUND and SIGN were tried too: float only.
-"""
 
 _RULE_NAMES = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
 """TFLite's name → the quantizer library's, where they differ."""
@@ -71,9 +59,9 @@ def _why(op: str, ruled: Collection[str]) -> tuple[str, str]:
         )
     if op in INT8_KERNELS:
         return (
-            "LiteRT has an int8 kernel for it, but ai-edge-quantizer has no rule, so it is computed in float "
+            "LiteRT has an int8 kernel for it, but the recipe has no rule, so it is computed in float "
             "between a dequantize and a quantize",
-            "replace it by an op that has one (ReLU for LeakyReLU or PReLU, say) if every op must be int8",
+            "make the recipe anew",
         )
     return (
         "LiteRT has no int8 kernel for it, so it is computed in float between a dequantize and a quantize",

@@ -1,4 +1,4 @@
-"""A file counts as made once LiteRT's default delegate has loaded it and run it at several batch sizes.
+"""A file counts as made once LiteRT has run it at several batch sizes, with its default delegate and without.
 
 Some quantized files are written without a warning and then abort the process that opens them, so this runs in a
 :mod:`verify.worker`, where that is a ``WorkerDied``.
@@ -24,11 +24,13 @@ _UNKNOWN_DIM = 32
 def require_loadable(path: Path) -> None:
     """Run the file at batch 1, 2 and 5, or at its own fixed size; raises ``QuantizationFailed`` in LiteRT's words."""
     signature = tflite_signature(path, {})
-    dynamic = any(BATCH in spec.shape for spec in signature.inputs)
+    sizes = BATCH_SIZES if any(BATCH in spec.shape for spec in signature.inputs) else (1,)
     try:
-        with TfliteRunner(path, signature) as runner:
-            for batch in BATCH_SIZES if dynamic else (1,):
-                _require_sound(path, signature, runner.infer(_inputs(signature, batch)), batch)
+        for default_delegate in (True, False):
+            with TfliteRunner(path, signature, default_delegate=default_delegate) as runner:
+                given = {batch: runner.infer(_inputs(signature, batch)) for batch in sizes}
+            for batch, outputs in given.items():
+                _require_sound(path, signature, outputs, batch, given[1])
     except ModelUnreadable as error:
         raise QuantizationFailed(
             f"{path.name} was made, but does not run: {error.what}",
@@ -52,10 +54,11 @@ def _filled(spec: TensorSpec, batch: int, random: np.random.Generator) -> Array:
     return random.integers(limits.min, limits.max, shape, dtype, endpoint=True)
 
 
-def _require_sound(path: Path, signature: Signature, outputs: Batch, batch: int) -> None:
+def _require_sound(path: Path, signature: Signature, outputs: Batch, batch: int, of_one: Batch) -> None:
+    """An output may have more rows than the batch (a SPACE_TO_BATCH gives four a sample), but so many times more."""
     for spec in signature.outputs:
         found = outputs[spec.name]
-        if spec.shape and spec.shape[0] == BATCH and found.shape[0] != batch:
+        if spec.shape and spec.shape[0] == BATCH and found.shape[0] != batch * of_one[spec.name].shape[0]:
             raise QuantizationFailed(
                 f"{path.name} gives {spec.name!r} with {found.shape[0]} rows for a batch of {batch}",
                 fix="report the model: its batch axis was lost",

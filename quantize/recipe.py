@@ -28,6 +28,15 @@ class IoType(StrEnum):
     INT8 = "int8"
     UINT8 = "uint8"
     FLOAT32 = "float32"
+    INT16 = "int16"
+
+
+class Precision(StrEnum):
+    """What an op computes in."""
+
+    INT8 = "int8"
+    INT16 = "int16"
+    FLOAT = "float"
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,8 @@ class TensorRule:
 
 
 ACTIVATIONS_INT8 = TensorRule(bits=8, symmetric=False, granularity=PerTensor())
+ACTIVATIONS_INT16 = TensorRule(bits=16, symmetric=True, granularity=PerTensor())
+"""With int8 weights: "16x8". LiteRT's int16 kernels want a zero point of 0."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,14 @@ class OpRule:
     op: str
     activations: TensorRule
     weights: TensorRule | None
+
+
+@dataclass(frozen=True)
+class Override:
+    """One op that is not computed as its type's rule says; ``output`` is the name of a tensor that it gives."""
+
+    output: str
+    precision: Precision
 
 
 @dataclass(frozen=True)
@@ -102,6 +121,7 @@ class Recipe:
     io: IoType
     ops: tuple[OpRule, ...]
     calibration: Calibration
+    overrides: tuple[Override, ...] = ()
     schema_version: str = SCHEMA_VERSION
 
 

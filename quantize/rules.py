@@ -1,36 +1,47 @@
-"""Which op types become int8, and in which form: our typed rules, and the library's recipe that they come to."""
+"""Which op types become int8, and in which form: our typed rules, and the library's configuration that they come to."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from quantize.recipe import ACTIVATIONS_INT8, IoType, OpRule, PerChannel, TensorRule
+from quantize.kernels import INT8_KERNELS
+from quantize.recipe import (
+    ACTIVATIONS_INT8,
+    ACTIVATIONS_INT16,
+    IoType,
+    OpRule,
+    PerChannel,
+    Precision,
+    Recipe,
+    TensorRule,
+)
 from verify.runners.tflite_file import open_model, tensor_map
 
 EVERY_SCOPE = ".*"
-
 
 LEFT_ALONE = frozenset({"DIV"})
 """Ops that the library makes int8 and LiteRT then may not run. DIV stops at a divisor whose stored value is 0, which
 any number may be (int8 files of ConvNeXt and EdgeNeXt were written and did not run)."""
 
 
-def static_rules(model: Path) -> tuple[OpRule, ...]:
-    """An int8 rule for each op type of the model that the library can make int8, in order of name."""
-    from ai_edge_quantizer.utils.tfl_flatbuffer_utils import TFL_OP_CODE_TO_NAME, TFL_OP_TO_WEIGHT_QUANTIZED_DIM
+def static_rules(model: Path, activations: TensorRule = ACTIVATIONS_INT8) -> tuple[OpRule, ...]:
+    """A rule for each op type of the model that LiteRT computes on such activations, in order of name."""
+    from ai_edge_quantizer.utils.tfl_flatbuffer_utils import TFL_OP_TO_WEIGHT_QUANTIZED_DIM
+
+    from quantize.static_parameters import library_name
 
     with open_model(model) as opened:
         codes = {_builtin_code(opened.OperatorCodes(index)) for index in range(opened.OperatorCodesLength())}
-    known = [TFL_OP_CODE_TO_NAME[code] for code in codes if code in TFL_OP_CODE_TO_NAME]
-    known = [op for op in known if op.value not in LEFT_ALONE]
+    axes = {op.value: axis for op, axis in TFL_OP_TO_WEIGHT_QUANTIZED_DIM.items()}
     rules = []
-    for op in sorted(known, key=str):
-        axis = TFL_OP_TO_WEIGHT_QUANTIZED_DIM.get(op)
+    for op in sorted(map(library_name, codes)):
+        axis = axes.get(op)
         weights = None if axis is None else TensorRule(bits=8, symmetric=True, granularity=PerChannel(axis))
-        rule = OpRule(str(op.value), ACTIVATIONS_INT8, weights)
-        if library_has(rule):
+        rule = OpRule(op, activations, weights)
+        if op not in LEFT_ALONE and has_kernel(rule):
             rules.append(rule)
     return tuple(rules)
 
@@ -41,7 +52,8 @@ def observed_tensors(model: Path, ops: Collection[OpRule]) -> tuple[tuple[str, i
     What an op gives and nobody reads (an LSTM's first forget gate) needs none, and LiteRT keeps no values of it.
     """
     from ai_edge_litert.schema_py_generated import TensorType
-    from ai_edge_quantizer.utils.tfl_flatbuffer_utils import TFL_OP_CODE_TO_NAME
+
+    from quantize.static_parameters import library_name
 
     ruled = {rule.op for rule in ops}
     with open_model(model) as opened:
@@ -53,7 +65,7 @@ def observed_tensors(model: Path, ops: Collection[OpRule]) -> tuple[tuple[str, i
         wanted = set(edges)
         for operator in operators:
             code = _builtin_code(opened.OperatorCodes(operator.OpcodeIndex()))
-            if code in TFL_OP_CODE_TO_NAME and TFL_OP_CODE_TO_NAME[code].value in ruled:
+            if library_name(code) in ruled:
                 wanted |= {operator.Inputs(index) for index in range(operator.InputsLength())}
                 wanted |= {operator.Outputs(index) for index in range(operator.OutputsLength())}
         return tuple(
@@ -63,19 +75,23 @@ def observed_tensors(model: Path, ops: Collection[OpRule]) -> tuple[tuple[str, i
         )
 
 
-def library_recipe(ops: Collection[OpRule], io: IoType) -> Any:
-    """The library's own recipe object for these rules."""
-    from ai_edge_quantizer.qtyping import TFLOperationName
-    from ai_edge_quantizer.recipe_manager import RecipeManager
+def config_of(recipe: Recipe) -> Callable[[str, tuple[str, ...]], Any | None]:
+    """The library's configuration of an op, by its name there and its outputs' names; ``None`` where it stays float."""
+    rules = {rule.op: rule for rule in recipe.ops}
+    if recipe.io is not IoType.FLOAT32:
+        edge = ACTIVATIONS_INT16 if recipe.io is IoType.INT16 else ACTIVATIONS_INT8
+        rules |= {op: OpRule(op, edge, None) for op in ("INPUT", "OUTPUT")}
+    lifted = {each.output: each.precision for each in recipe.overrides}
+    configs = {op: _library_config(rule) for op, rule in rules.items()}
+    wide = {op: _library_config(replace(rule, activations=ACTIVATIONS_INT16)) for op, rule in rules.items()}
 
-    recipes = RecipeManager()
-    for rule in ops:
-        recipes.add_quantization_config(EVERY_SCOPE, TFLOperationName(rule.op), _library_config(rule))
-    if io is not IoType.FLOAT32:
-        edge = _library_config(OpRule("INPUT", ACTIVATIONS_INT8, None))
-        for op in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
-            recipes.add_quantization_config(EVERY_SCOPE, op, edge)
-    return recipes
+    def found(op: str, outputs: tuple[str, ...]) -> Any | None:
+        precision = next((lifted[name] for name in outputs if name in lifted), None) if op != "INPUT" else None
+        if precision is Precision.FLOAT:
+            return None
+        return (wide if precision is Precision.INT16 else configs).get(op)
+
+    return found
 
 
 def _library_config(rule: OpRule) -> Any:
@@ -97,11 +113,13 @@ def _library_config(rule: OpRule) -> Any:
     )
 
 
-def library_has(rule: OpRule) -> bool:
-    """Whether the library's policy allows the rule."""
+def has_kernel(rule: OpRule) -> bool:
+    """Whether LiteRT computes the op so: the library's policy allows it, or it is one of ours."""
     from ai_edge_quantizer import algorithm_manager
     from ai_edge_quantizer.qtyping import TFLOperationName
 
+    if rule.op in INT8_KERNELS:
+        return rule.activations == ACTIVATIONS_INT8
     try:
         algorithm_manager.check_op_quantization_config(
             algorithm_manager.AlgorithmName.MIN_MAX_UNIFORM_QUANT, TFLOperationName(rule.op), _library_config(rule)

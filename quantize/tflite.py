@@ -7,9 +7,9 @@ opens two interpreters; the same steps on one copy give the same bytes (a test c
 
 from __future__ import annotations
 
-import copy
 import importlib.metadata
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from quantize.float16_biases import cast_biases
 from quantize.leftovers import float_weights, left_in_float
 from quantize.recipe import IoType, Recipe, TensorRange
 from quantize.result import QuantizationResult
-from quantize.rules import EVERY_SCOPE, library_has, library_recipe
+from quantize.rewritten import rewritten
+from quantize.rules import EVERY_SCOPE, config_of, has_kernel
 from quantize.symmetric_operands import symmetric_operands
+from quantize.unpacked import unpack, write
 from quantize.unused_tensors import release_buffers, type_unread_parts
 from verify.artifact import sha256_of
 from verify.errors import InputError, QuantizationFailed
@@ -43,7 +45,7 @@ def to_float16(model: Path, out: Path) -> QuantizationResult:
     recipes.add_weight_only_config(
         EVERY_SCOPE, TFLOperationName.ALL_SUPPORTED, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING
     )
-    _quantize(model, out, recipes, {}, cast_biases)
+    _quantize(model, out, partial(_weight_parameters, recipes), cast_biases)
     _require_finite_float16(out)
     return QuantizationResult(tflite_signature(out, {}), float_weights(out))
 
@@ -55,7 +57,7 @@ def to_dynamic_int8(model: Path, out: Path) -> QuantizationResult:
 
     recipes = RecipeManager()
     recipes.add_dynamic_config(EVERY_SCOPE, TFLOperationName.ALL_SUPPORTED, num_bits=8)
-    _quantize(model, out, recipes, {})
+    _quantize(model, out, partial(_weight_parameters, recipes))
     return QuantizationResult(tflite_signature(out, {}), float_weights(out))
 
 
@@ -66,11 +68,12 @@ def to_int8(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
     library refuses.
     """
     _require_applicable(model, recipe)
-    return apply_recipe(model, out, recipe)
+    with rewritten(model) as source:
+        return apply_recipe(source, out, recipe)
 
 
 def apply_recipe(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
-    """As :func:`to_int8`, for a recipe that was just made for this very model."""
+    """As :func:`to_int8`, for a recipe that was just made for this very model, which is :func:`rewritten` already."""
     seen = recipe.calibration.ranges
     masks = additive_masks(model, seen)
     replaced = {each.tensor: each for mask in masks for each in (mask.constant, mask.sum)}
@@ -79,7 +82,7 @@ def apply_recipe(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
     ranges = _library_ranges(model, wanted)
     ranges |= {each.tensor: {"min": -each.bound, "max": each.bound} for each in widened}
     edit = edges.make_edges_uint8 if recipe.io is IoType.UINT8 else None
-    _quantize(model, out, library_recipe(recipe.ops, recipe.io), ranges, edit)
+    _quantize(model, out, partial(_static_parameters, recipe, ranges), edit)
     ruled = {rule.op for rule in recipe.ops}
     notes = (
         *(
@@ -100,23 +103,38 @@ def engine_version() -> str:
     return importlib.metadata.version(ENGINE)
 
 
+def _static_parameters(recipe: Recipe, ranges: dict[str, Any], content: bytes) -> dict[str, Any]:
+    from quantize.static_parameters import StaticParameters
+
+    return StaticParameters(content).generate(config_of(recipe), ranges)
+
+
+def _weight_parameters(recipes: Any, content: bytes) -> dict[str, Any]:
+    from ai_edge_quantizer.params_generator import ParamsGenerator
+
+    found: dict[str, Any] = ParamsGenerator(content).generate_quantization_parameters(recipes, {})
+    return found
+
+
 def _quantize(
-    model: Path, out: Path, recipes: Any, ranges: dict[str, Any], edit: Callable[[Any], None] | None = None
+    model: Path,
+    out: Path,
+    parameters_of: Callable[[bytes], dict[str, Any]],
+    edit: Callable[[Any], None] | None = None,
 ) -> None:
     """The library's steps on one copy of the model: parameters, instructions, transformation, serialization.
 
     ``edit`` changes the unpacked result before it is written.
     """
     from ai_edge_quantizer.model_modifier import ModelModifier
-    from ai_edge_quantizer.params_generator import ParamsGenerator
     from ai_edge_quantizer.transformation_performer import TransformationPerformer
 
     from quantize.graph_index import IndexedInstructionsGenerator
 
     content = model.read_bytes()
     try:
-        parameters = ParamsGenerator(content).generate_quantization_parameters(recipes, ranges)
-        unpacked = _unpack(content)
+        parameters = parameters_of(content)
+        unpacked = unpack(content)
         outputs = {index: list(graph.outputs) for index, graph in enumerate(unpacked.subgraphs)}
         instructions = IndexedInstructionsGenerator().quant_params_to_transformation_insts(parameters, unpacked)
         del parameters
@@ -134,24 +152,7 @@ def _quantize(
     type_unread_parts(unpacked)
     if edit is not None:
         edit(unpacked)
-    _write(unpacked, out)
-
-
-def _unpack(content: bytes) -> Any:
-    """The model as objects that can be edited. Weights stay views of ``content``: they are replaced, never written."""
-    from ai_edge_litert.tools.flatbuffer_utils import read_model_from_bytearray
-
-    views = read_model_from_bytearray(content)
-    return copy.deepcopy(views, {id(views.buffers): views.buffers})
-
-
-def _write(unpacked: Any, out: Path) -> None:
-    import flatbuffers
-
-    constants = sum(len(buffer.data) for buffer in unpacked.buffers if buffer.data is not None)
-    builder = flatbuffers.Builder(constants + (1 << 20))  # sized at once: it grows by doubling and copying
-    builder.Finish(unpacked.Pack(builder), file_identifier=b"TFL3")
-    out.write_bytes(memoryview(builder.Bytes)[builder.Head() :])
+    write(unpacked, out)
 
 
 def _library_ranges(model: Path, wanted: Collection[TensorRange]) -> dict[str, Any]:
@@ -186,7 +187,7 @@ def _require_applicable(model: Path, recipe: Recipe) -> None:
             f"{engine_version()}, which may give other bytes",
             fix=f"install {recipe.engine}=={recipe.engine_version}, or calibrate anew",
         )
-    impossible = [rule.op for rule in recipe.ops if not library_has(rule)]
+    impossible = [rule.op for rule in recipe.ops if not has_kernel(rule)]
     if impossible:
         raise InputError(f"{ENGINE} {engine_version()} has no such int8 rule for {', '.join(impossible)}")
 

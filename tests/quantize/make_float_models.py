@@ -61,8 +61,8 @@ def leaky(image):
     return classify(tf.nn.elu(conv(tf.atan2(x, tf.ones_like(x)), 8)))
 
 
-def leaky_edges(image):
-    return {"activation": tf.nn.leaky_relu(conv(tf.nn.leaky_relu(image, 0.2), 8), 0.1)}
+def sine_edges(image):
+    return {"activation": tf.sin(conv(tf.sin(image), 8))}
 
 
 def tokens(ids):
@@ -117,7 +117,7 @@ def mask(image):
 
 save("mixed", mixed, IMAGE)
 save("leaky", leaky, IMAGE)
-save("leaky_edges", leaky_edges, IMAGE)
+save("sine_edges", sine_edges, IMAGE)
 save("tokens", tokens, tf.TensorSpec((None, 6), tf.int32, "ids"))
 save("plain", plain, IMAGE)
 save("fixed_batch", plain, tf.TensorSpec((2, 16, 16, 3), tf.float32, "image"))

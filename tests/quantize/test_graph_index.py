@@ -16,7 +16,7 @@ def index_by(kind, model):
     return generator._tensor_name_to_graph_info
 
 
-@pytest.mark.parametrize("name", ["mixed", "leaky_edges", "tokens"])
+@pytest.mark.parametrize("name", ["mixed", "sine_edges", "tokens"])
 def test_it_knows_what_the_library_finds_by_asking_every_operator(name, float_models):
     model = read_model(str(float_models / f"{name}.tflite"))
     twice = model.subgraphs[0].operators[-1]

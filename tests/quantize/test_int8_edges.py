@@ -11,7 +11,7 @@ def image() -> np.ndarray:
     return np.random.default_rng(3).normal(size=(5, 16, 16, 3)).astype(np.float32)
 
 
-@pytest.mark.parametrize("model", ["mixed", "leaky_edges"])
+@pytest.mark.parametrize("model", ["mixed", "sine_edges"])
 def test_uint8_is_int8_plus_128_exactly(model, int8, infer, image):
     signed, unsigned = int8(model)[1].signature, int8(model, IoType.UINT8)[1].signature
     name = signed.outputs[0].name
@@ -36,8 +36,8 @@ def test_float32_edges_give_the_int8_file_dequantized(int8, infer, image):
 
 def test_float32_edges_do_not_quantize_what_float_ops_take_and_give(int8, infer, image, float_models):
     """The first and last op have no int8 rule, so their float inputs and outputs should not be rounded."""
-    path, result = int8("leaky_edges", IoType.FLOAT32)
+    path, result = int8("sine_edges", IoType.FLOAT32)
     real = infer(path, {"image": image})["activation"]
-    step = int8("leaky_edges")[1].signature.output("activation").quantization.scale
+    step = int8("sine_edges")[1].signature.output("activation").quantization.scale
     assert result.float_ops[0].count == 2
     assert len(np.unique(np.round(real / step, 3) % 1)) > 50

@@ -58,8 +58,8 @@ def test_int8_is_calibrated_from_pytorch_layout_and_leaves_its_recipe(run, photo
 
 def test_ops_left_in_float_are_refusals_with_reasons(run, photos):
     refusals = {each.subject: each for each in run(ToInt8(calibration=photos), "leaky").refusals}
-    assert refusals["LEAKY_RELU"].stage == "int8"
-    assert "ai-edge-quantizer has no rule" in refusals["LEAKY_RELU"].reason
+    assert refusals["ATAN2"].stage == "int8"
+    assert "LiteRT has no int8 kernel for it" in refusals["ATAN2"].reason
 
 
 def test_without_samples_int8_says_how_to_get_it(run):

@@ -61,8 +61,8 @@ def test_float16_refuses_a_weight_that_it_cannot_hold(float_models, worker, tmp_
         worker.run(make_float16, model=float_models / "overflowing.tflite", out=tmp_path / "small.tflite")
 
 
-@pytest.mark.parametrize("io", IoType)
-@pytest.mark.parametrize("model", ["mixed", "leaky", "leaky_edges"])
+@pytest.mark.parametrize("io", [IoType.INT8, IoType.UINT8, IoType.FLOAT32])
+@pytest.mark.parametrize("model", ["mixed", "leaky", "sine_edges"])
 def test_int8_runs_at_batch_1_2_and_5_and_keeps_names_and_the_dynamic_batch(model, io, int8, float_models, infer):
     path, result = int8(model, io)
     original = tflite_signature(float_models / f"{model}.tflite", {})

@@ -11,7 +11,7 @@ from verify.artifact import sha256_of
 from verify.errors import InputError
 
 
-@pytest.mark.parametrize("io", IoType)
+@pytest.mark.parametrize("io", [IoType.INT8, IoType.UINT8, IoType.FLOAT32])
 def test_a_recipe_makes_the_same_bytes_again_without_samples(io, int8, float_models, worker, tmp_path):
     path, result = int8("mixed", io)
     write_recipe(tmp_path / "mixed.recipe.json", result.recipe)

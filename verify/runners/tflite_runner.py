@@ -22,7 +22,11 @@ from verify.threads import runtime_threads
 class TfliteRunner:
     """A LiteRT interpreter, built once; inputs are resized when the batch size changes."""
 
-    def __init__(self, path: Path, signature: Signature, *, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, signature: Signature, *, threads: int | None = None, default_delegate: bool = True
+    ) -> None:
+        """Without its default delegate LiteRT computes every op in its own kernels."""
+        self._default_delegate = default_delegate
         self._path = path
         self._signature = signature
         self._threads = threads or runtime_threads()
@@ -35,12 +39,15 @@ class TfliteRunner:
         return self._signature
 
     def __enter__(self) -> Self:
-        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+        resolver = OpResolverType.AUTO if self._default_delegate else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         with open_model(self._path) as model:
             self._names = tensor_map(model)
         try:
-            self._interpreter = Interpreter(model_path=str(self._path), num_threads=self._threads)
+            self._interpreter = Interpreter(
+                model_path=str(self._path), num_threads=self._threads, experimental_op_resolver_type=resolver
+            )
         except (RuntimeError, ValueError) as error:
             raise ModelUnreadable(f"LiteRT cannot open {self._path.name}: {error}") from error
         return self

@@ -1,0 +1,25 @@
+"""A ``.tflite`` file as objects that can be edited, and back."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+
+def unpack(content: bytes) -> Any:
+    """The model as objects that can be edited. Weights stay views of ``content``: they are replaced, never written."""
+    from ai_edge_litert.tools.flatbuffer_utils import read_model_from_bytearray
+
+    views = read_model_from_bytearray(content)
+    return copy.deepcopy(views, {id(views.buffers): views.buffers})
+
+
+def write(unpacked: Any, out: Path) -> None:
+    """Pack a model into a file."""
+    import flatbuffers
+
+    constants = sum(len(buffer.data) for buffer in unpacked.buffers if buffer.data is not None)
+    builder = flatbuffers.Builder(constants + (1 << 20))  # sized at once: it grows by doubling and copying
+    builder.Finish(unpacked.Pack(builder), file_identifier=b"TFL3")
+    out.write_bytes(memoryview(builder.Bytes)[builder.Head() :])
