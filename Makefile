@@ -8,7 +8,7 @@ ON_PATH := --config-settings editable_mode=compat
 
 PEERS := .venv-peers
 
-.PHONY: help setup demo test test-all test-index lint bench lowering table int8-table ops coverage peers clean
+.PHONY: help setup demo test test-all test-index lint bench lowering table int8-table int8-ablation ops coverage peers clean
 
 help:
 	@echo "make demo      train a LeNet on handwritten digits, convert it, and compare it with PyTorch"
@@ -21,6 +21,7 @@ help:
 	@echo "make lowering  speed and memory of ONNX → SavedModel against onnx2tf"
 	@echo "make table     convert the list of networks and write docs/networks.md"
 	@echo "make int8-table  train eleven nets, quantize them by three engines and write docs/int8.md (goes on where it stood)"
+	@echo "make int8-ablation  what each correction contributes on them, docs/int8_ablation.md"
 	@echo "make coverage  convert every architecture of the zoos and write docs/coverage.md (hours; goes on where it stood)"
 	@echo "make peers     an environment with litert-torch, which make coverage then measures beside"
 
@@ -62,6 +63,9 @@ table: $(STAMP)
 
 int8-table: $(STAMP)
 	$(BIN)/python benchmarks/int8_table.py
+
+int8-ablation: $(STAMP)
+	$(BIN)/python benchmarks/int8_table.py --ablation
 
 # FILTER="--filter tag=quick" runs six small ones, RENDER="--render" only writes the page.
 coverage: $(STAMP)

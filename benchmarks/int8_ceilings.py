@@ -20,7 +20,7 @@ from quantize.tflite import _unpack, _write
 
 @dataclass(frozen=True)
 class Covered:
-    """How many float tensors were made to go through the int8 grid, of how many; biases are not counted."""
+    """How many float tensors were made to go through the int8 grid, of how many there are."""
 
     covered: int
     total: int

@@ -93,4 +93,9 @@ def _library(net: Prepared, out: Path, log: Path) -> None:
 
 
 def _ours(net: Prepared, out: Path, log: Path) -> None:  # noqa: ARG001 - the command keeps a log of its own
-    quantize_file(Request(net.float32, Target.INT8, out, calibration=str(net.calibration)))
+    quantize_ours(net, out)
+
+
+def quantize_ours(net: Prepared, out: Path, corrections: str = "auto") -> None:
+    """What ``quantize`` makes of the float file with the same samples as the others get."""
+    quantize_file(Request(net.float32, Target.INT8, out, calibration=str(net.calibration), corrections=corrections))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Iterable, Sequence
 
 from int8_types import CEILINGS, ENGINES, TITLES, Column, Int8Row, Quality
@@ -22,9 +23,14 @@ activations, rounded as our int8 file stores them.
 """
 
 
-def render(rows: Sequence[Int8Row], made_at: str) -> str:
+def render(rows: Sequence[Int8Row]) -> str:
     """The page."""
-    lines = ["# int8: four engines on the same nets and samples", "", f"Made by `make int8-table`{made_at}.", ""]
+    lines = [
+        "# int8: four engines on the same nets and samples",
+        "",
+        f"Made by `make int8-table`, {time.strftime('%Y-%m-%d')}.",
+        "",
+    ]
     lines += [*_table(("promise", "seen", ""), [_promise(*each) for each in promises(rows)]), "", LEGEND]
     header = ["net", "measure", "float", *(f"{TITLES[engine]}: dB, drop" for engine in ENGINES)]
     header += [f"{kind} alone, dB" for kind in CEILINGS]

@@ -34,16 +34,33 @@ VERSIONS = " ".join(
 def measure(net: Net, folder: Path, *, again: bool = False) -> Int8Row:
     """The row, whatever of it was made by today's code kept unless ``again``."""
     with tempfile.TemporaryDirectory() as scratch:
-        return _Work(prepare(net, folder), folder, Path(scratch), again).row()
+        return _Row(prepare(net, folder), folder, Path(scratch), again).row()
 
 
 @dataclass(frozen=True)
-class _Work:
+class Judged:
+    """A net ready to be quantized, and how any file of it compares with its float file."""
+
     net: Prepared
     folder: Path
     scratch: Path
     again: bool
 
+    def quality(self, ran: Ran) -> Quality:
+        """Of the outputs of one of its files."""
+        return quality(self._reference, ran, self.net.net.measure, self._truth)
+
+    @cached_property
+    def _reference(self) -> Ran:
+        return run_file(self.net.float32, self.net, self.scratch)
+
+    @cached_property
+    def _truth(self) -> np.ndarray | None:
+        with np.load(self.net.evaluation) as samples:
+            return samples["truth"] if "truth" in samples.files else None
+
+
+class _Row(Judged):
     def row(self) -> Int8Row:
         columns = [self._column(engine) for engine in MADE_HERE]
         ceilings = tuple(self._ceiling(kind) for kind in CEILINGS)
@@ -79,7 +96,7 @@ class _Work:
                 ran = run_file(path, self.net, self.scratch)
             except ToolError as error:
                 return dataclasses.replace(column, failed=f"does not run: {str(error).splitlines()[0]}"[:300])
-            return dataclasses.replace(column, quality=self._quality(ran), batches=ran.batches)
+            return dataclasses.replace(column, quality=self.quality(ran), batches=ran.batches)
 
         return cached(self.folder / f"{engine}.json", key, Column, compute, again=self.again)
 
@@ -93,7 +110,7 @@ class _Work:
             path = self.scratch / f"{kind}.tflite"
             covered = CEILINGS[kind](self.net.float32, int8, path)
             try:
-                found = self._quality(run_file(path, self.net, self.scratch))
+                found = self.quality(run_file(path, self.net, self.scratch))
             except ToolError as error:
                 return Ceiling(kind, None, covered.covered, covered.total, str(error).splitlines()[0][:300])
             return Ceiling(kind, found, covered.covered, covered.total)
@@ -102,18 +119,6 @@ class _Work:
 
     def _file(self, engine: str) -> Path:
         return self.folder / f"{engine}.tflite"
-
-    def _quality(self, ran: Ran) -> Quality:
-        return quality(self._reference, ran, self.net.net.measure, self._truth)
-
-    @cached_property
-    def _reference(self) -> Ran:
-        return run_file(self.net.float32, self.net, self.scratch)
-
-    @cached_property
-    def _truth(self) -> np.ndarray | None:
-        with np.load(self.net.evaluation) as samples:
-            return samples["truth"] if "truth" in samples.files else None
 
     @cached_property
     def _sample_count(self) -> int:
@@ -126,7 +131,7 @@ class _Work:
             self.folder / "float.json",
             key,
             Quality,
-            lambda: self._quality(self._reference),
+            lambda: self.quality(self._reference),
             again=self.again,
         ).metric
 

@@ -24,7 +24,7 @@ class VitTiny(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Logits of a batch of images."""
         patches = self.patches(image).flatten(2).transpose(1, 2)
-        tokens = torch.cat([self.token.expand(len(patches), -1, -1), patches], dim=1) + self.places
+        tokens = torch.cat([self.token.expand(patches.shape[0], -1, -1), patches], dim=1) + self.places
         logits: Tensor = self.head(self.norm(self.blocks(tokens))[:, 0])
         return logits
 

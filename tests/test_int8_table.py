@@ -1,0 +1,94 @@
+"""What the int8 table is made of: its intervals, its memory of what was made, its promises."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def on_path(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), str(ROOT / "examples" / "int8"), *sys.path])
+
+
+def test_an_interval_does_not_vanish_where_no_answer_changed():
+    from int8_scoring import paired_top1
+
+    right = np.ones(600)
+    low, high = paired_top1(right, right)
+    assert low == -high
+    assert 0.002 < high < 0.005
+
+
+def test_an_interval_narrows_with_samples_and_leans_to_where_answers_changed():
+    from int8_scoring import paired_top1
+
+    def interval(count):
+        before, after = np.ones(count), np.ones(count)
+        after[: count // 20] = 0
+        return paired_top1(before, after)
+
+    (few_low, few_high), (many_low, many_high) = interval(200), interval(2000)
+    assert few_low < many_low < 0.05 < many_high < few_high
+    assert many_low > 0.03
+
+
+def test_resamples_are_the_same_for_both_files():
+    from int8_scoring import paired_bootstrap
+    from measures import TopOne
+
+    answers = np.random.default_rng(0).integers(0, 2, 300).astype(float)
+    assert paired_bootstrap(answers, answers, TopOne()) == (0.0, 0.0)
+
+
+def test_what_was_made_is_kept_until_its_code_changes(tmp_path):
+    from int8_types import Ceiling, cached, key_of
+
+    code, made = tmp_path / "code.py", []
+
+    def compute():
+        made.append(1)
+        return Ceiling("weights", None, covered=len(made))
+
+    def ask(**options):
+        return cached(tmp_path / "kept.json", key_of(tmp_path, "weights"), Ceiling, compute, **options).covered
+
+    code.write_text("a")
+    assert (ask(), ask()) == (1, 1)
+    code.write_text("b")
+    assert (ask(), ask()) == (2, 2)
+    assert ask(again=True) == 3
+
+
+def test_the_page_says_which_promises_do_not_hold():
+    from int8_page import promises, render
+    from int8_types import Column, Int8Row, Quality
+
+    def row(name, sqnr_db, drop, batches):
+        columns = (
+            Column("tensorflow", failed="SIGABRT"),
+            Column("library", "", 1.0, 1000, Quality(20.0, 0.98, 0.0, -0.01, 0.01), (1, 2, 5), 0.5, 0.5),
+            Column("ours", "", 1.0, 1000, Quality(sqnr_db, 0.98, drop, drop - 0.01, drop + 0.01), batches, 0.5, 0.5),
+        )
+        return Int8Row(name, "top-1", 600, 0.98, 4000, 1.0, columns)
+
+    good = [row("a", 24.0, 0.001, (1, 2, 5)), row("b", 23.5, 0.0, (1, 2, 5))]
+    assert [holds for _, _, holds in promises(good)] == [True] * 4
+    bad = [row("a", 19.0, 0.02, (1, 2, 5)), row("b", 20.0, 0.03, (1,))]
+    assert [holds for _, _, holds in promises(bad)] == [False] * 4
+    page = render(bad)
+    assert page.count("**does not hold**") == 4
+    assert "a, (a) TensorFlow's converter: SIGABRT" in page
+    assert "**only 1**" in page
+
+
+def test_an_ablation_has_each_correction_alone_and_left_out():
+    from int8_ablation import choices
+
+    assert choices(["x", "y"]) == ("none", "x", "y", "x,y", "auto")
+    assert choices(["x", "y", "z"]) == ("none", "x", "y", "z", "y,z", "x,z", "x,y", "x,y,z", "auto")
