@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize import edges
-from quantize.tflite import _unpack, _write
+from quantize.unpacked import unpack, write
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Covered:
 
 def with_int8_weights(model: Path, int8: Path, out: Path) -> Covered:
     """The float file with the int8 file's constants as they are stored; activations stay float."""
-    unpacked, stored = _unpack(model.read_bytes()), _tensors(_unpack(int8.read_bytes()))
+    unpacked, stored = unpack(model.read_bytes()), _tensors(unpack(int8.read_bytes()))
     covered = total = 0
     for graph in unpacked.subgraphs:
         for tensor in graph.tensors:
@@ -40,13 +40,13 @@ def with_int8_weights(model: Path, int8: Path, out: Path) -> Covered:
             if values is not None:
                 covered += 1
                 tensor.buffer = _new_buffer(unpacked, values.astype(np.float32))
-    _write(unpacked, out)
+    write(unpacked, out)
     return Covered(covered, total)
 
 
 def with_int8_activations(model: Path, int8: Path, out: Path) -> Covered:
     """The float file with its weights as they are, each activation rounded to what the int8 file can store of it."""
-    unpacked, stored = _unpack(model.read_bytes()), _tensors(_unpack(int8.read_bytes()))
+    unpacked, stored = unpack(model.read_bytes()), _tensors(unpack(int8.read_bytes()))
     covered = total = 0
     for graph in unpacked.subgraphs:
         made = [int(at) for each in graph.operators for at in each.outputs]
@@ -58,7 +58,7 @@ def with_int8_activations(model: Path, int8: Path, out: Path) -> Covered:
                 covered += 1
                 _round(unpacked, graph, at, twin)
     edges.restore_dynamic_dims(unpacked)
-    _write(unpacked, out)
+    write(unpacked, out)
     return Covered(covered, total)
 
 

@@ -48,6 +48,14 @@ def run_file(path: Path, net: Prepared, scratch: Path) -> Ran:
     return Ran(outputs, tuple(size for size in BATCH_SIZES if _runs_at(size, path, net, outputs, scratch)))
 
 
+def float_pass_s(net: Prepared, scratch: Path) -> float:
+    """How long the float file takes for every calibration sample once, LiteRT's start included."""
+    made = scratch / "pass.npz"
+    with Worker("runtime", log_path=scratch / "runtime.log") as worker:
+        took = worker.run(infer_all, path=net.float32, signature=net.signature, samples=net.calibration, out=made)
+    return took.seconds
+
+
 def _runs_at(size: int, path: Path, net: Prepared, alone: Mapping[str, Array], scratch: Path) -> bool:
     made = scratch / f"{path.stem}_{size}.npz"
     try:

@@ -42,7 +42,11 @@ class Quality:
 
 @dataclass(frozen=True)
 class Column:
-    """What one engine made. ``failed`` says why there is no file, or no outputs; ``batches`` are those it runs at."""
+    """What one engine made. ``failed`` says why there is no file, or no outputs; ``batches`` are those it runs at.
+
+    ``seconds`` are those of the whole making, in processes of its own; ``float_pass_s`` (ours only) is how long the
+    float file ran on the same calibration samples, just before and after: the mean.
+    """
 
     engine: str
     failed: str = ""
@@ -53,6 +57,7 @@ class Column:
     latency_ms: float | None = None
     latency_to_float: float | None = None
     float_ops: tuple[str, ...] = ()
+    float_pass_s: float | None = None
 
 
 @dataclass(frozen=True)
