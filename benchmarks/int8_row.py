@@ -25,7 +25,7 @@ CEILINGS: dict[str, Callable[[Path, Path, Path], Covered]] = {
     "weights": with_int8_weights,
     "activations": with_int8_activations,
 }
-JUDGES = [BENCHMARKS / "int8_scoring.py", ROOT / "examples" / "int8" / "measures.py"]
+JUDGES = [BENCHMARKS / "int8_scoring.py", *sorted((ROOT / "verify" / "task").glob("*.py"))]
 VERSIONS = " ".join(
     f"{each} {metadata.version(each)}" for each in ("tensorflow", "ai-edge-quantizer", "ai-edge-litert")
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -13,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from int8_nets import ROOT, Prepared
 from int8_types import Quality
-from measures import Measure, TopOne
 
 from quantize.load_check import BATCH_SIZES
 from verify.errors import ToolError
@@ -21,12 +19,12 @@ from verify.metrics import Array, error_sums
 from verify.runners.tflite_file import tflite_signature_like
 from verify.runners.tflite_runner import TfliteRunner
 from verify.signature import Signature
+from verify.task.intervals import paired_drop
+from verify.task.measures import Measure
 from verify.worker import Worker
 
 SAME_DB = 40.0
 """A batch gives what its samples give alone, but for the order of float additions."""
-RESAMPLES = 500
-Z_95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -107,28 +105,8 @@ def quality(expected: Ran, actual: Ran, measure: Measure | None, truth: Array | 
         return Quality(sqnr)
     before = measure.per_sample(dict(expected.outputs), truth)
     after = measure.per_sample(dict(actual.outputs), truth)
-    low, high = paired_top1(before, after) if isinstance(measure, TopOne) else paired_bootstrap(before, after, measure)
+    low, high = paired_drop(before, after, measure)
     return Quality(sqnr, measure.of(after), measure.of(before) - measure.of(after), low, high)
-
-
-def paired_top1(before: Array, after: Array) -> tuple[float, float]:
-    """Of the drop in accuracy on the same samples: Wald's interval with half a sample added to each of the four cells
-    (Agresti and Min, Statistics in Medicine 24, 2005), which does not vanish where no answer changed.
-    """
-    lost, won = (float(np.sum(before > after)) + 0.5, float(np.sum(before < after)) + 0.5)
-    count = len(before) + 2.0
-    drop = (lost - won) / count
-    reach = Z_95 * math.sqrt(lost + won - (lost - won) ** 2 / count) / count
-    return drop - reach, drop + reach
-
-
-def paired_bootstrap(before: Array, after: Array, measure: Measure) -> tuple[float, float]:
-    """Of the drop in a measure, by drawing samples with replacement, the same ones for both (percentile interval)."""
-    random = np.random.default_rng(0)
-    draws = (random.integers(len(before), size=len(before)) for _ in range(RESAMPLES))
-    drops = [measure.of(before[chosen]) - measure.of(after[chosen]) for chosen in draws]
-    low, high = np.percentile(drops, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _db(expected: Array, actual: Array) -> float:

@@ -1,11 +1,10 @@
-"""What the int8 table is made of: its intervals, its memory of what was made, its promises."""
+"""What the int8 table is made of: its memory of what was made, its promises."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -14,36 +13,6 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture(autouse=True)
 def on_path(monkeypatch):
     monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), str(ROOT / "examples" / "int8"), *sys.path])
-
-
-def test_an_interval_does_not_vanish_where_no_answer_changed():
-    from int8_scoring import paired_top1
-
-    right = np.ones(600)
-    low, high = paired_top1(right, right)
-    assert low == -high
-    assert 0.002 < high < 0.005
-
-
-def test_an_interval_narrows_with_samples_and_leans_to_where_answers_changed():
-    from int8_scoring import paired_top1
-
-    def interval(count):
-        before, after = np.ones(count), np.ones(count)
-        after[: count // 20] = 0
-        return paired_top1(before, after)
-
-    (few_low, few_high), (many_low, many_high) = interval(200), interval(2000)
-    assert few_low < many_low < 0.05 < many_high < few_high
-    assert many_low > 0.03
-
-
-def test_resamples_are_the_same_for_both_files():
-    from int8_scoring import paired_bootstrap
-    from measures import TopOne
-
-    answers = np.random.default_rng(0).integers(0, 2, 300).astype(float)
-    assert paired_bootstrap(answers, answers, TopOne()) == (0.0, 0.0)
 
 
 def test_what_was_made_is_kept_until_its_code_changes(tmp_path):

@@ -8,12 +8,14 @@ from functools import partial
 
 from convolutional import DenseNet, PlainCnn, RepVgg, ResNet, merged
 from learning import Loss, classification_loss, detection_loss, segmentation_loss
-from measures import MeanAp, MeanIou, Measure, TopOne
 from mobile import EfficientNet, MobileNetV2, MobileNetV3
 from scenes import Data, boxes_on_canvases, masks_of_canvases, single_digits
 from sequences import RowGru, VitTiny
 from spatial import Detector, UNet
 from torch import nn
+
+from verify.task.average_precision import MeanAp
+from verify.task.measures import MeanIou, Measure, TopK
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Task:
     outputs: tuple[str, ...]
 
 
-CLASSIFY = Task("digits", single_digits, classification_loss, TopOne(), ("logits",))
+CLASSIFY = Task("digits", single_digits, classification_loss, TopK(), ("logits",))
 SEGMENT = Task("masks", masks_of_canvases, segmentation_loss, MeanIou(), ("logits",))
 DETECT = Task("boxes", boxes_on_canvases, detection_loss, MeanAp(), ("boxes", "scores"))
 TASKS = (CLASSIFY, SEGMENT, DETECT)

@@ -1,0 +1,1 @@
+"""How well a model does its task, given labels; and what a sample of the world says of that."""
