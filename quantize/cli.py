@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quantize.calibration.method_names import RangesOption
 from verify.console import progress_console, result_console, run_app
 
 if TYPE_CHECKING:
@@ -44,11 +46,22 @@ def quantize(
     to: Annotated[TargetOption | None, typer.Option(help="What to make; int8 when there are samples.")] = None,
     calib: Annotated[
         str | None,
-        typer.Option(help="Samples for int8: a .npz or .npy file, a folder of batches, or package.module:callable."),
+        typer.Option(help="Samples for int8: a folder of images or batches, .npz, .npy, or package.module:callable."),
     ] = None,
     recipe: Annotated[Path | None, typer.Option(help="Make int8 again as this recipe says: the same bytes.")] = None,
     int8_io: Annotated[IoOption, typer.Option(help="What the int8 file takes and gives.")] = IoOption.INT8,
     max_samples: Annotated[int, typer.Option(min=1, help="Use at most this many calibration samples.")] = 128,
+    mean: Annotated[
+        str | None, typer.Option(help="Of images in 0..1, a number a channel: 0.485,0.456,0.406.", metavar="NUMBERS")
+    ] = None,
+    std: Annotated[str | None, typer.Option(help="What images are divided by then.", metavar="NUMBERS")] = None,
+    ranges: Annotated[
+        RangesOption, typer.Option(help="How ranges are chosen; auto tries several on samples held back.")
+    ] = RangesOption.AUTO,
+    default_ranges: Annotated[
+        str | None,
+        typer.Option(help="One range for all activations, without samples: to measure speed only.", metavar="LOW,HIGH"),
+    ] = None,
     corrections: Annotated[
         str, typer.Option(help="Against rounding's harm: auto, none, or some of gptq,bias.", metavar="NAMES")
     ] = "auto",
@@ -56,28 +69,69 @@ def quantize(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Quantize a float TFLite file. It is written only after LiteRT has loaded it and run it at batch 1, 2 and 5."""
+    from quantize.calibration.sources import Normalisation
     from quantize.command import Request, Target, quantize_file
     from quantize.recipe import IoType
     from verify.errors import InputError
 
-    if to is None and calib is None and recipe is None:
+    given = None if default_ranges is None else _range(default_ranges)
+    if to is None and calib is None and recipe is None and given is None:
         raise InputError(
             "there is nothing to do: neither samples nor --to were given",
             fix="give --calib data.npz for int8, or --to float16 or --to dynamic-int8, which need no samples",
         )
     target = Target((to or TargetOption.INT8).value.replace("-", "_"))
-    if target is not Target.INT8 and (calib or recipe):
+    if given and (calib or recipe):
+        raise InputError(
+            "--default-ranges takes the place of samples and recipes",
+            fix="leave it out for a file that is to be used; it is for measuring speed before there are samples",
+        )
+    if target is not Target.INT8 and (calib or recipe or given):
         raise InputError(
             f"--to {target.value.replace('_', '-')} takes neither samples nor a recipe",
             fix="leave out --to to make int8, or leave out --calib and --recipe",
         )
-    request = Request(model, target, output, calib, recipe, IoType(int8_io.value), max_samples, corrections)
+    known = mean is not None or std is not None
+    request = Request(
+        model,
+        target,
+        output,
+        calib,
+        recipe,
+        io=IoType(int8_io.value),
+        max_samples=max_samples,
+        corrections=corrections,
+        ranges=ranges,
+        normalisation=Normalisation(_numbers(mean or "0", "--mean"), _numbers(std or "1", "--std")) if known else None,
+        default_ranges=given,
+    )
     with progress_console().status(f"making {target.value} of {model.name}"):
         made = quantize_file(request)
     if as_json:
         typer.echo(json.dumps(_as_json(made), indent=2))
     else:
         _print(model, made)
+
+
+def _range(text: str) -> tuple[float, float]:
+    from verify.errors import InputError
+
+    numbers = _numbers(text, "--default-ranges")
+    if len(numbers) != 2 or not numbers[0] <= 0 <= numbers[1] or numbers[0] == numbers[1]:
+        raise InputError(f"--default-ranges {text} is no range around zero", fix="give two numbers, as in -1,1")
+    return numbers[0], numbers[1]
+
+
+def _numbers(text: str, option: str) -> tuple[float, ...]:
+    from verify.errors import InputError
+
+    try:
+        numbers = tuple(map(float, text.split(",")))
+    except ValueError:
+        numbers = (math.nan,)
+    if not all(map(math.isfinite, numbers)):
+        raise InputError(f"{option} takes numbers with commas between them, and {text!r} is none")
+    return numbers
 
 
 def _as_json(made: Quantized) -> dict[str, object]:

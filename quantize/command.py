@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from quantize.jobs import make_dynamic_int8, make_float16, make_int8, remake_int8
+from quantize.calibration.method_names import RangesOption
+from quantize.calibration.sources import Normalisation, calibration_batches
+from quantize.jobs import make_dynamic_int8, make_float16, make_int8, make_int8_for_speed, remake_int8
 from quantize.recipe import IoType, recipe_path_beside, write_recipe
 from quantize.result import QuantizationResult
 from verify.artifact import Artifact, Format, sha256_of
-from verify.batches import batch_paths
 from verify.errors import InfrastructureError, InputError
 from verify.runners.tflite_file import tflite_signature, tflite_signature_like
-from verify.samples.source import parse_samples
-from verify.samples.spec import InputSpec
-from verify.samples.write import write_calibration
 from verify.signature import Signature
 from verify.signature_file import declared_artifact, read_signatures, write_signatures
 from verify.worker import Worker
@@ -40,11 +40,16 @@ class Request:
     model: Path
     target: Target
     out: Path | None = None
-    calibration: str | None = None
+    calibration: str | Iterable[Any] | None = None
     recipe: Path | None = None
     io: IoType = IoType.INT8
     max_samples: int = 128
     corrections: str = "auto"
+    ranges: RangesOption = RangesOption.AUTO
+    normalisation: Normalisation | None = None
+    """Of images in a folder."""
+    default_ranges: tuple[float, float] | None = None
+    """For every activation, in place of samples: the file is for measuring speed only."""
 
 
 @dataclass(frozen=True)
@@ -96,41 +101,43 @@ def _in_worker(request: Request, signature: Signature, made: Path) -> Quantizati
                 return worker.run(make_dynamic_int8, model=request.model, out=made).value
             if request.recipe is not None:
                 return worker.run(remake_int8, model=request.model, out=made, recipe=request.recipe).value
-            return worker.run(
-                make_int8,
-                model=request.model,
-                out=made,
-                calibration=_calibration_batches(request, signature, made.parent, worker),
-                signature=signature,
-                io=request.io,
-                max_samples=request.max_samples,
-                corrections=request.corrections,
-            ).value
+            if request.default_ranges is not None:
+                low, high = request.default_ranges
+                return worker.run(
+                    make_int8_for_speed, model=request.model, out=made, io=request.io, low=low, high=high
+                ).value
+            return _from_samples(request, signature, made, worker)
     except InfrastructureError as error:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         raise error.within(*lines[-_LAST_WORDS:]) from None
 
 
-def _calibration_batches(request: Request, signature: Signature, scratch: Path, worker: Worker) -> Path:
+def _from_samples(request: Request, signature: Signature, made: Path, worker: Worker) -> QuantizationResult:
     if request.calibration is None:
         raise InputError(
             "a static int8 file needs samples of what the model will see",
             fix="give --calib data.npz (or a folder, or module:callable), or make --to dynamic-int8, which needs none",
         )
-    given = Path(request.calibration)
-    if given.is_dir() and batch_paths(given):
-        return given
-    inputs = tuple(InputSpec(spec.name, spec.torch_shape, spec.dtype) for spec in signature.inputs)
-    folder = scratch / "calibration"
-    worker.run(
-        write_calibration,
-        source=parse_samples(request.calibration),
-        inputs=inputs,
-        folder=folder,
+    batches = calibration_batches(
+        request.calibration,
+        signature,
+        made.parent,
+        worker,
         max_samples=request.max_samples,
-        hold_out=False,
+        normalisation=request.normalisation,
     )
-    return folder
+    result = worker.run(
+        make_int8,
+        model=request.model,
+        out=made,
+        calibration=batches.folder,
+        signature=batches.signature,
+        io=request.io,
+        max_samples=request.max_samples,
+        corrections=request.corrections,
+        ranges=request.ranges,
+    ).value
+    return replace(result, notes=(*batches.notes, *result.notes))
 
 
 def _require_float(model: Path, signature: Signature) -> None:

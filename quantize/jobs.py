@@ -8,20 +8,23 @@ from pathlib import Path
 
 from quantize import tflite
 from quantize.calibration.calibrate import calibrate
+from quantize.calibration.method_names import RangeMethod, RangesOption
 from quantize.calibration.samples import SampleStream
 from quantize.correction.apply import correct
 from quantize.correction.names import parse_corrections
 from quantize.load_check import require_loadable
-from quantize.recipe import IoType, Recipe, read_recipe
+from quantize.range_choice import quantize_with_ranges
+from quantize.recipe import Calibration, IoType, Recipe, TensorRange, read_recipe
 from quantize.result import QuantizationResult
 from quantize.rewritten import rewritten
-from quantize.rules import static_rules
-from quantize.widening import quantize_at_best_width
+from quantize.rules import observed_tensors, static_rules
 from verify.artifact import sha256_of
 from verify.errors import QuantizationFailed
 from verify.runners.tflite_file import open_model
 from verify.runners.tflite_inspect import opcode_names
 from verify.signature import Signature
+
+NOT_FOR_USE = "NOT FOR USE but to measure speed: all activations were given one range, without looking at any sample"
 
 
 def make_float16(model: Path, out: Path) -> QuantizationResult:
@@ -47,6 +50,7 @@ def make_int8(
     io: IoType,
     max_samples: int,
     corrections: str = "auto",
+    ranges: RangesOption = RangesOption.AUTO,
 ) -> QuantizationResult:
     """Weights and activations as int8, with ranges learnt from samples.
 
@@ -59,17 +63,33 @@ def make_int8(
         rules = static_rules(source)
         recipe = partial(Recipe, sha256_of(model), tflite.ENGINE, tflite.engine_version(), io, rules)
         calibrated = calibrate(source, rules, SampleStream(calibration, signature, max_samples))
-        result = quantize_at_best_width(source, out, calibrated, recipe)
+        result = quantize_with_ranges(source, out, calibrated, recipe, ranges.method)
         result = correct(source, out, result, partial(SampleStream, calibration, signature, max_samples), wanted)
     require_loadable(out)
-    return replace(result, notes=(f"calibrated on {calibrated.sample_count} samples", *result.notes))
+    return replace(result, notes=(f"calibrated on {calibrated.sample_count} samples", *calibrated.notes, *result.notes))
+
+
+def make_int8_for_speed(model: Path, out: Path, *, io: IoType, low: float, high: float) -> QuantizationResult:
+    """Weights and activations as int8, every activation by one range: it runs as fast as a right one, and is wrong."""
+    _require_straight(model)
+    with rewritten(model) as source:
+        rules = static_rules(source)
+        ranges = tuple(TensorRange(name, low, high) for name, _ in observed_tensors(source, rules))
+        calibration = Calibration(RangeMethod.GIVEN, 0, "", ranges)
+        recipe = Recipe(sha256_of(model), tflite.ENGINE, tflite.engine_version(), io, rules, calibration)
+        result = tflite.apply_recipe(source, out, recipe)
+    require_loadable(out)
+    return replace(result, notes=(NOT_FOR_USE, *result.notes))
 
 
 def remake_int8(model: Path, out: Path, recipe: Path) -> QuantizationResult:
     """Weights and activations as int8, with the ranges of a recipe: no samples, the same bytes as then."""
-    result = tflite.to_int8(model, out, read_recipe(recipe))
+    read = read_recipe(recipe)
+    result = tflite.to_int8(model, out, read)
     require_loadable(out)
-    return result
+    if read.calibration.method is not RangeMethod.GIVEN:
+        return result
+    return replace(result, notes=(NOT_FOR_USE, *result.notes))
 
 
 def _require_straight(model: Path) -> None:

@@ -12,13 +12,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+from quantize.calibration.method_names import RangeMethod
 from verify.atomic import write_text
 from verify.errors import InputError
 
 DEFAULT_MAX_SAMPLES = 128
 """Calibration samples beyond these seldom move a range."""
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 SUFFIX = ".recipe.json"
 
 
@@ -99,13 +100,9 @@ class TensorRange:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the ranges were learnt from. ``data_sha256`` is over the samples used, in order, as the model takes them.
+    """What the ranges were learnt from and how. ``data_sha256`` is over the samples used, as the model takes them."""
 
-    ``widened_by`` is how far the ranges go from a moving average of each sample's extremes (0: the quantizer library's
-    own) towards the widest seen on any sample (1).
-    """
-
-    widened_by: float
+    method: RangeMethod
     sample_count: int
     data_sha256: str
     ranges: tuple[TensorRange, ...]

@@ -6,12 +6,10 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from quantize import tflite
+from quantize.calibration.method_names import RangeMethod
 from quantize.calibration.observe import Observation
 from quantize.recipe import Recipe
-from quantize.result import QuantizationResult
 from verify.errors import ModelUnreadable, QuantizationFailed
 from verify.metrics import ErrorSums, error_sums
 from verify.runners.base import Batch
@@ -31,50 +29,38 @@ class Score:
     @property
     def mean_db(self) -> float:
         """Of the typical probe."""
-        return float(np.mean(self.each_db))
+        return math.fsum(self.each_db) / len(self.each_db)
 
-
-@dataclass(frozen=True)
-class Gain:
-    """How much better an output is in one file than in another, dB; ``standard_error_db`` is of ``typical_db``."""
-
-    typical_db: float
-    standard_error_db: float
-    pooled_db: float
+    @property
+    def middle_db(self) -> float:
+        """Between the typical probe and all as one: neither a few bad samples nor many fair ones decide alone."""
+        return (self.mean_db + self.pooled_db) / 2
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One width's file and how good it is. ``scores`` has one entry a float output."""
+    """One file and how good it is. ``scores`` has one entry a float output."""
 
-    path: Path
-    result: QuantizationResult
+    method: RangeMethod
     scores: tuple[Score, ...]
 
-    @property
-    def widened_by(self) -> float:
-        """How wide its ranges are: 0 average, 1 widest."""
-        return 0.0 if self.result.recipe is None else self.result.recipe.calibration.widened_by
-
-    def gain(self, usual: Trial) -> Gain:
-        """Over another file, probe by probe, of the output that gains least."""
-        gains = [_gain(old, new) for old, new in zip(usual.scores, self.scores, strict=True)]
-        return min(gains, key=lambda gain: gain.typical_db, default=Gain(0.0, 0.0, 0.0))
+    def gain_db(self, other: Trial) -> float:
+        """Over another file, of the output that gains least: of the typical probe and of all as one, half each."""
+        pairs = zip(other.scores, self.scores, strict=True)
+        return min((new.middle_db - old.middle_db for old, new in pairs), default=0.0)
 
 
 def try_recipe(model: Path, path: Path, recipe: Recipe, probes: tuple[Observation, ...]) -> Trial:
-    """Make ``path`` by the recipe and run the probes on it; raises ``QuantizationFailed`` and leaves nothing there."""
+    """Make a file by the recipe, run the probes on it, delete it; raises ``QuantizationFailed`` if it does not run."""
     try:
         result = tflite.apply_recipe(model, path, recipe)
         with TfliteRunner(path, result.signature) as runner:
             sums = [_compared(runner, result.signature, probe) for probe in probes]
     except ModelUnreadable as error:
-        path.unlink(missing_ok=True)
         raise QuantizationFailed(f"the int8 file was made, but does not run: {error.what}") from error
-    except BaseException:
+    finally:
         path.unlink(missing_ok=True)
-        raise
-    return Trial(path, result, tuple(map(_score, zip(*sums, strict=True))))
+    return Trial(recipe.calibration.method, tuple(map(_score, zip(*sums, strict=True))))
 
 
 def _compared(runner: TfliteRunner, signature: Signature, probe: Observation) -> tuple[ErrorSums, ...]:
@@ -94,9 +80,3 @@ def _score(probes: tuple[ErrorSums, ...]) -> Score:
 
 def _capped_db(sums: ErrorSums) -> float:
     return _IDENTICAL_DB if sums.sqnr_db is None else min(sums.sqnr_db, _IDENTICAL_DB)
-
-
-def _gain(old: Score, new: Score) -> Gain:
-    each = np.subtract(new.each_db, old.each_db)
-    error = float(each.std() / math.sqrt(len(each)))
-    return Gain(float(each.mean()), error, new.pooled_db - old.pooled_db)

@@ -6,6 +6,8 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 
 def unpack(content: bytes) -> Any:
     """The model as objects that can be edited. Weights stay views of ``content``: they are replaced, never written."""
@@ -19,7 +21,16 @@ def write(unpacked: Any, out: Path) -> None:
     """Pack a model into a file."""
     import flatbuffers
 
+    _vectors_at_once(unpacked)
     constants = sum(len(buffer.data) for buffer in unpacked.buffers if buffer.data is not None)
     builder = flatbuffers.Builder(constants + (1 << 20))  # sized at once: it grows by doubling and copying
     builder.Finish(unpacked.Pack(builder), file_identifier=b"TFL3")
     out.write_bytes(memoryview(builder.Bytes)[builder.Head() :])
+
+
+def _vectors_at_once(unpacked: Any) -> None:
+    """Scales and zero points as arrays, which are written whole: a list, number by number, takes twice as long."""
+    for graph in unpacked.subgraphs:
+        for stored in (tensor.quantization for tensor in graph.tensors if tensor.quantization is not None):
+            if stored.scale is not None and stored.zeroPoint is not None:
+                stored.scale, stored.zeroPoint = np.array(stored.scale, "<f4"), np.array(stored.zeroPoint, "<i8")

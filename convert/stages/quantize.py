@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from convert.stages.base import Host, Stage, StageResult, flag, scratch_input
+from quantize.calibration.method_names import RangesOption
 from quantize.recipe import DEFAULT_MAX_SAMPLES, IoType
 from verify.artifact import Artifact, Format, sha256_of
 from verify.errors import SamplesInvalid
@@ -73,6 +74,9 @@ class ToInt8(Stage):
 
     int8_io: IoType = flag(IoType.INT8, "What the int8 file takes and gives.")
     max_samples: int = flag(DEFAULT_MAX_SAMPLES, "Use at most this many calibration samples.")
+    ranges: RangesOption = flag(
+        RangesOption.AUTO, "How int8 ranges are chosen; auto tries several on held-back samples."
+    )
     int8_corrections: str = flag("auto", "Against rounding's harm: auto, none, or some of gptq,bias.", metavar="NAMES")
     calibration: Path | None = scratch_input()
     """Folder of ``batch_*.npz`` in PyTorch layout; written by the pipeline from ``--calib``."""
@@ -95,6 +99,7 @@ class ToInt8(Stage):
             io=self.int8_io,
             max_samples=self.max_samples,
             corrections=self.int8_corrections,
+            ranges=self.ranges,
         )
         if result.recipe is not None:
             write_recipe(recipe_path_beside(out), result.recipe)

@@ -1,41 +1,52 @@
-"""A float model and samples → the range of every activation, and a few samples to try ranges on."""
+"""A float model and samples → what every activation held, and a few samples to try ranges on."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from quantize.calibration.method_names import RangeMethod
 from quantize.calibration.observe import Observation, observe
-from quantize.calibration.ranges import RunningRanges
+from quantize.calibration.probes import ENOUGH, Probe, Probes, is_held_back
+from quantize.calibration.ranges import ranges_by
+from quantize.calibration.sample_checks import SampleChecks
 from quantize.calibration.samples import SampleStream
+from quantize.calibration.statistics import Extremes, MovingAverage, Statistics
 from quantize.recipe import Calibration, OpRule, TensorRange
 from quantize.rules import observed_tensors
 from verify.errors import SamplesInvalid
 from verify.runners.tflite_file import open_model, tensor_map
 
-MAX_PROBES = 48
-
-_KNUTH = 2654435761
-"""Multiplicative hashing (The Art of Computer Programming 6.4): consecutive numbers land far apart."""
-
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What calibration saw. ``probes`` are samples with the float model's outputs, spread evenly over all of them."""
+    """What calibration saw: ``fitted`` on the samples but the probes, ``everything`` on all.
+
+    Where there were too few samples to hold any back, both are of all, and ``probes`` are among them.
+    """
 
     tensors: tuple[str, ...]
-    ranges: RunningRanges
+    fitted: Statistics
+    everything: Statistics
+    moving_average: Extremes
     sample_count: int
     data_sha256: str
     probes: tuple[Observation, ...]
+    notes: tuple[str, ...]
 
-    def widened(self, by: float) -> Calibration:
-        """Ranges ``by`` of the way from the moving average (0) to the widest (1)."""
-        found = self.ranges.widened(by)
+    @property
+    def holds_back(self) -> bool:
+        """Whether ``fitted`` saw none of the probes."""
+        return self.fitted is not self.everything
+
+    def calibration(self, method: RangeMethod, *, on_trial: bool = False) -> Calibration:
+        """Ranges by a method; ``on_trial`` without the probes, on which they are then to be tried."""
+        average = method is RangeMethod.AVERAGE
+        found = self.moving_average if average else ranges_by(method, self.fitted if on_trial else self.everything)
         listed = zip(self.tensors, found.low, found.high, strict=True)
         ranges = tuple(TensorRange(name, float(low), float(high)) for name, low, high in listed)
-        return Calibration(by, self.sample_count, self.data_sha256, ranges)
+        return Calibration(method, self.sample_count, self.data_sha256, ranges)
 
 
 def calibrate(model: Path, ops: Collection[OpRule], samples: SampleStream) -> Calibrated:
@@ -43,31 +54,28 @@ def calibrate(model: Path, ops: Collection[OpRule], samples: SampleStream) -> Ca
     with open_model(model) as opened:
         names = tensor_map(opened)
     tensors = observed_tensors(model, ops)
-    ranges, probes = RunningRanges(), _Spread()
+    fitted, held_back = Statistics(len(tensors)), Statistics(len(tensors))
+    probes, average, checks = Probes(), MovingAverage(), SampleChecks()
     for seen in observe(model, names, tensors, samples):
-        ranges.update(seen.extremes)
-        probes.offer(seen)
-    if not probes.kept:
+        checks.add(seen.inputs, seen.outputs, samples.latest)
+        average.add(seen.extremes)
+        apart = is_held_back(samples.latest)
+        (held_back if apart else fitted).add(seen.extremes, seen.parts)
+        probes.offer(Probe(apart, samples.latest, seen.without_parts()))
+    if average.extremes is None:
         raise SamplesInvalid(
             f"{samples.source} holds no whole calibration sample: every input needs at least one row",
             fix="give a few dozen samples of what the model will see",
         )
-    return Calibrated(tuple(name for name, _ in tensors), ranges, samples.count, samples.sha256, tuple(probes.kept))
-
-
-@dataclass
-class _Spread:
-    """Keeps some of a stream whose length is not known: the same ones each time, in step with no period of it."""
-
-    kept: list[Observation] = field(default_factory=list)
-    _keys: list[int] = field(default_factory=list)
-    _offered: int = 0
-
-    def offer(self, seen: Observation) -> None:
-        key = self._offered * _KNUTH % 2**32
-        self._offered += 1
-        self.kept.append(seen)
-        self._keys.append(key)
-        if len(self.kept) > MAX_PROBES:
-            highest = self._keys.index(max(self._keys))
-            del self.kept[highest], self._keys[highest]
+    everything = fitted.merged(held_back)
+    apart = min(len(probes.held_back), fitted.samples) >= ENOUGH
+    return Calibrated(
+        tensors=tuple(name for name, _ in tensors),
+        fitted=fitted if apart else everything,
+        everything=everything,
+        moving_average=average.extremes,
+        sample_count=samples.count,
+        data_sha256=samples.sha256,
+        probes=tuple(probe.seen for probe in (probes.held_back if apart else probes.all)),
+        notes=checks.notes(),
+    )

@@ -1,20 +1,19 @@
-"""Running a float TFLite model on calibration samples: the smallest and largest value of each tensor, and the outputs.
-
-This gives exactly the numbers of the quantizer library's own calibration (a test compares the two), without copying
-every weight of the model for every sample as that does.
-"""
+"""Running a float TFLite model on calibration samples: what each activation held, and the outputs."""
 
 from __future__ import annotations
 
-import warnings
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from quantize.calibration.shown import write_shown
+from quantize.calibration.statistics import Extremes, Floats, counted_part
 from verify.errors import ModelUnreadable, QuantizationFailed, SamplesInvalid
 from verify.runners.base import Batch
 from verify.runners.tflite_file import TensorMap
@@ -23,24 +22,29 @@ from verify.threads import runtime_threads
 PADDING_LIMIT = 3e38
 """Values at or beyond it are padding (-inf, -3.4e38 before a max pool), no activations."""
 
-Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Extremes:
-    """One sample's smallest and largest values, in the order of the tensors asked for. Both are (tensors,)."""
-
-    low: Floats
-    high: Floats
-
 
 @dataclass(frozen=True)
 class Observation:
-    """One sample as the model took it, what it gave for it, and the extremes on the way."""
+    """One sample as the model took it, what it gave for it, and what its tensors held, in the order asked for.
+
+    ``parts`` are the values of each tensor that are counted; the extremes are of all its values.
+    """
 
     inputs: Batch
     outputs: Batch
     extremes: Extremes
+    parts: tuple[Floats, ...] = ()
+
+    def without_parts(self) -> Observation:
+        """What is small enough to keep."""
+        return replace(self, parts=())
+
+
+@dataclass(frozen=True)
+class _Summary:
+    low: float
+    high: float
+    part: Floats
 
 
 def observe(
@@ -51,35 +55,36 @@ def observe(
     Raises ``SamplesInvalid`` when the model cannot run a sample, or gives NaN or nothing finite on one,
     ``QuantizationFailed`` when LiteRT does not show a tensor.
     """
-    interpreter = _open(model)
-    run = _signature_runner(interpreter, names)
-    for number, sample in enumerate(samples, start=1):
-        try:
-            run(sample)
-        except (RuntimeError, ValueError) as error:
-            raise SamplesInvalid(
-                f"the model cannot run calibration sample {number} "
-                f"({', '.join(f'{key} {value.dtype}{list(value.shape)}' for key, value in sample.items())}): {error}",
-                fix="give samples of the shapes and types that the model takes",
-            ) from error
-        pairs = [_extremes(_values(interpreter, at, names.subgraph, name), name, number) for name, at in tensors]
-        low, high = zip(*pairs, strict=True) if pairs else ((), ())
-        outputs = {name: interpreter.get_tensor(at, names.subgraph) for name, at in names.outputs}
-        yield Observation(sample, outputs, Extremes(np.array(low, np.float32), np.array(high, np.float32)))
+    with tempfile.TemporaryDirectory(prefix="quantize-") as folder, ThreadPoolExecutor(runtime_threads()) as pool:
+        shown = Path(folder) / model.name
+        write_shown(model, shown, names.subgraph, [at for _, at in tensors])
+        interpreter = _open(shown)
+        run = _signature_runner(interpreter, names)
+        for number, sample in enumerate(samples, start=1):
+            try:
+                run(sample)
+            except (RuntimeError, ValueError) as error:
+                raise SamplesInvalid(
+                    f"the model cannot run calibration sample {number} "
+                    f"({', '.join(f'{key} {value.dtype}{list(value.shape)}' for key, value in sample.items())}): "
+                    f"{error}",
+                    fix="give samples of the shapes and types that the model takes",
+                ) from error
+            seen = list(
+                pool.map(lambda tensor, number=number: _summary(interpreter, names.subgraph, tensor, number), tensors)
+            )
+            outputs = {name: interpreter.get_tensor(at, names.subgraph) for name, at in names.outputs}
+            extremes = Extremes(
+                np.array([each.low for each in seen], np.float32), np.array([each.high for each in seen], np.float32)
+            )
+            yield Observation(sample, outputs, extremes, tuple(each.part for each in seen))
 
 
 def _open(model: Path) -> Any:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    from ai_edge_litert.interpreter import Interpreter
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns that preserving all tensors costs memory: that is the point
-            interpreter = Interpreter(
-                model_path=str(model),
-                num_threads=runtime_threads(),
-                experimental_op_resolver_type=OpResolverType.BUILTIN,
-                experimental_preserve_all_tensors=True,
-            )
+        interpreter = Interpreter(model_path=str(model), num_threads=runtime_threads())
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise ModelUnreadable(f"LiteRT cannot open {model.name}: {error}") from error
@@ -102,24 +107,15 @@ def _signature_runner(interpreter: Any, names: TensorMap) -> Any:
     return run
 
 
-def _values(interpreter: Any, at: int, subgraph: int, name: str) -> npt.NDArray[Any]:
-    """What a tensor held in the last run. LiteRT keeps none of some tensors around loops and recurrent layers."""
-    try:
-        values: npt.NDArray[Any] = interpreter.get_tensor(at, subgraph)
-    except ValueError as error:
-        raise QuantizationFailed(
-            f"LiteRT keeps no values of tensor {name!r}, so its range cannot be learnt: {error}",
-            fix="use the float16 or dynamic int8 file",
-        ) from error
-    return values
-
-
-def _extremes(values: npt.NDArray[Any], name: str, number: int) -> tuple[float, float]:
+def _summary(interpreter: Any, subgraph: int, tensor: tuple[str, int], number: int) -> _Summary:
+    name, at = tensor
+    values = _values(interpreter, subgraph, name, at)
     if not values.size:
-        return 0.0, 0.0
+        return _Summary(0.0, 0.0, values.reshape(-1).copy())
     low, high = float(values.min()), float(values.max())
+    part = counted_part(values)
     if low > -PADDING_LIMIT and high < PADDING_LIMIT:
-        return low, high
+        return _Summary(low, high, part)
     activations = values[(values > -PADDING_LIMIT) & (values < PADDING_LIMIT)]
     if np.isnan(values).any() or not activations.size:
         raise SamplesInvalid(
@@ -127,4 +123,18 @@ def _extremes(values: npt.NDArray[Any], name: str, number: int) -> tuple[float, 
             f"on calibration sample {number}",
             fix="check that sample, and that the float model gives finite numbers on it",
         )
-    return float(activations.min()), float(activations.max())
+    counted = part[(part > -PADDING_LIMIT) & (part < PADDING_LIMIT)]
+    return _Summary(float(activations.min()), float(activations.max()), counted)
+
+
+def _values(interpreter: Any, subgraph: int, name: str, at: int) -> npt.NDArray[Any]:
+    """What a tensor holds: LiteRT's own memory where it is shown, which the next run overwrites."""
+    try:
+        if subgraph == 0:
+            return np.asarray(interpreter.tensor(at)())
+        return np.asarray(interpreter.get_tensor(at, subgraph))
+    except ValueError as error:
+        raise QuantizationFailed(
+            f"LiteRT keeps no values of tensor {name!r}, so its range cannot be learnt: {error}",
+            fix="use the float16 or dynamic int8 file",
+        ) from error

@@ -1,46 +1,34 @@
-"""From the extremes of each sample to one range a tensor."""
+"""From what calibration saw to one range a tensor, by a named method."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
-from quantize.calibration.observe import Extremes
+from quantize.calibration.histogram import Histogram
+from quantize.calibration.method_names import RangeMethod
+from quantize.calibration.methods.entropy import entropy_range
+from quantize.calibration.methods.mse import mse_range
+from quantize.calibration.methods.percentile import percentile_range
+from quantize.calibration.statistics import Extremes, Statistics
 
-SMOOTHING = 0.95
-"""Of the old range, at each sample: ai-edge-quantizer's ``moving_average_update``."""
+_FROM_HISTOGRAM: dict[RangeMethod, Callable[[Histogram, float, float], tuple[float, float]]] = {
+    RangeMethod.PERCENTILE: lambda histogram, _low, _high: percentile_range(histogram),
+    RangeMethod.MSE: mse_range,
+    RangeMethod.ENTROPY: entropy_range,
+}
 
 
-@dataclass
-class RunningRanges:
-    """A moving average of the extremes, which rare peaks hardly move, and the widest seen, which any one sets.
-
-    Arrays are (tensors,) of float32. The average depends on the order of samples; the widest does not.
-    """
-
-    average: Extremes | None = None
-    widest: Extremes | None = None
-
-    def update(self, seen: Extremes) -> None:
-        """Take one sample's extremes into account."""
-        if self.average is None or self.widest is None:
-            self.average = self.widest = seen
-            return
-        # A python float does not widen float32: these are the library's own numbers, to the last bit.
-        self.average = Extremes(
-            low=SMOOTHING * self.average.low + (1.0 - SMOOTHING) * seen.low,
-            high=SMOOTHING * self.average.high + (1.0 - SMOOTHING) * seen.high,
-        )
-        self.widest = Extremes(np.minimum(self.widest.low, seen.low), np.maximum(self.widest.high, seen.high))
-
-    def widened(self, by: float) -> Extremes:
-        """``by`` of the way from the average (0) to the widest (1)."""
-        if self.average is None or self.widest is None:
-            raise ValueError("no sample has been seen")
-        if by in {0.0, 1.0}:
-            return self.widest if by else self.average
-        return Extremes(
-            low=self.average.low + np.float32(by) * (self.widest.low - self.average.low),
-            high=self.average.high + np.float32(by) * (self.widest.high - self.average.high),
-        )
+def ranges_by(method: RangeMethod, seen: Statistics) -> Extremes:
+    """The range of every tensor, none beyond what was seen of it; by a method that needs no more than ``seen``."""
+    if method is RangeMethod.MINMAX:
+        return seen.widest
+    if method is RangeMethod.MEAN:
+        return seen.mean_extremes()
+    choose = _FROM_HISTOGRAM[method]
+    widest = zip(seen.histograms, seen.widest.low, seen.widest.high, strict=True)
+    found = np.array([choose(histogram, float(low), float(high)) for histogram, low, high in widest]).reshape(-1, 2)
+    # A range that excludes zero stays as it was seen: int8 holds zero anyway.
+    low, high = found.astype(np.float32).T
+    return Extremes(np.maximum(low, seen.widest.low), np.minimum(high, seen.widest.high))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from quantize.calibration.method_names import RangesOption
 from quantize.jobs import make_dynamic_int8, make_float16, make_int8, remake_int8
 from quantize.recipe import IoType, write_recipe
 from verify.errors import QuantizationFailed, SamplesInvalid, WorkerDied
@@ -116,6 +117,7 @@ def test_with_the_librarys_ranges_it_is_the_librarys_file_byte_for_byte(model, f
         signature=tflite_signature(source, {}),
         io=IoType.INT8,
         max_samples=1,
+        ranges=RangesOption.AVERAGE,
     )
     assert (tmp_path / "int8.tflite").read_bytes() == (by_hand / "one" / f"{model}.tflite").read_bytes()
 

@@ -64,7 +64,7 @@ class CallableReader:
                 return
             except Exception as error:  # the user's code may raise anything
                 raise self._failed(error) from error
-            yield from self._samples(value, f"{self._target}, item {position}")
+            yield from as_samples(self._inputs, value, f"{self._target}, item {position}")
 
     def _yielded(self) -> Iterator[Any]:
         try:
@@ -78,36 +78,38 @@ class CallableReader:
             fix="it must be callable without arguments and give an iterable of samples; the log has the traceback",
         )
 
-    def _samples(self, value: Any, origin: str) -> Iterator[Sample]:
-        """One sample (no batch axis) or a batch of them: the rank tells, and all inputs must agree."""
-        arrays = self._by_input(value, origin)
-        batched = {
-            spec.name: array if array.ndim == len(spec.shape) else array[None]
-            for spec, array in ((spec, arrays[spec.name]) for spec in self._inputs)
-        }
-        checked = {spec.name: as_input(spec, batched[spec.name], origin) for spec in self._inputs}
-        sizes = {array.shape[0] for array in checked.values()}
-        if len(sizes) != 1:
-            raise SamplesInvalid(f"{origin}: inputs have different batch sizes, {sorted(sizes)}")
-        for index in range(sizes.pop()):
-            yield {name: array[index : index + 1] for name, array in checked.items()}
 
-    def _by_input(self, value: Any, origin: str) -> dict[str, Array]:
-        names = [spec.name for spec in self._inputs]
-        if isinstance(value, Mapping):
-            named = dict(value)
-        else:
-            parts = list(value) if isinstance(value, (tuple, list)) else [value]
-            if len(parts) != len(names):
-                raise SamplesInvalid(f"{origin}: gave {len(parts)} arrays, expected {len(names)}: {', '.join(names)}")
-            named = dict(zip(names, parts, strict=True))
-        missing = [name for name in names if name not in named]
-        if missing:
-            raise SamplesInvalid(
-                f"{origin}: has no {missing[0]}; it gave {', '.join(map(str, named)) or 'nothing'}",
-                fix=f"yield dicts with the keys {', '.join(names)}",
-            )
-        return {name: _as_array(named[name]) for name in names}
+def as_samples(inputs: tuple[InputSpec, ...], value: Any, origin: str) -> Iterator[Sample]:
+    """One sample (no batch axis) or a batch of them: the rank tells, and all inputs must agree."""
+    arrays = _by_input(inputs, value, origin)
+    batched = {
+        spec.name: array if array.ndim == len(spec.shape) else array[None]
+        for spec, array in ((spec, arrays[spec.name]) for spec in inputs)
+    }
+    checked = {spec.name: as_input(spec, batched[spec.name], origin) for spec in inputs}
+    sizes = {array.shape[0] for array in checked.values()}
+    if len(sizes) != 1:
+        raise SamplesInvalid(f"{origin}: inputs have different batch sizes, {sorted(sizes)}")
+    for index in range(sizes.pop()):
+        yield {name: array[index : index + 1] for name, array in checked.items()}
+
+
+def _by_input(inputs: tuple[InputSpec, ...], value: Any, origin: str) -> dict[str, Array]:
+    names = [spec.name for spec in inputs]
+    if isinstance(value, Mapping):
+        named = dict(value)
+    else:
+        parts = list(value) if isinstance(value, (tuple, list)) else [value]
+        if len(parts) != len(names):
+            raise SamplesInvalid(f"{origin}: gave {len(parts)} arrays, expected {len(names)}: {', '.join(names)}")
+        named = dict(zip(names, parts, strict=True))
+    missing = [name for name in names if name not in named]
+    if missing:
+        raise SamplesInvalid(
+            f"{origin}: has no {missing[0]}; it gave {', '.join(map(str, named)) or 'nothing'}",
+            fix=f"yield dicts with the keys {', '.join(names)}",
+        )
+    return {name: _as_array(named[name]) for name in names}
 
 
 def _as_array(value: Any) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+_UNEVEN = 4
+"""Times as many images of one class as of another."""
 _MODE_OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -34,6 +36,7 @@ class ImageReader:
         self._preprocessing = effective_preprocessing(self._spec)
         self._files = image_files(source.path)
         self._unreadable: dict[str, list[str]] = defaultdict(list)
+        self._classes: Counter[str] = Counter()
         if not self._files:
             raise SamplesInvalid(
                 f"{source.path} holds no images: expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}",
@@ -61,12 +64,29 @@ class ImageReader:
             for reason, names in self._unreadable.items()
         )
 
+    @property
+    def imbalance(self) -> tuple[Refusal, ...]:
+        """What is to be said where folders are classes and the images read so far are mostly of some."""
+        if len(self._classes) < 2 or max(self._classes.values()) < _UNEVEN * min(self._classes.values()):
+            return ()
+        (most, many), *_, (least, few) = self._classes.most_common()
+        return (
+            Refusal(
+                stage="samples",
+                subject=self._folder.name,
+                reason=f"classes are not even: {many} images are of {most}/, {few} of {least}/",
+                remedy="give about as many of each, as the model will see them",
+            ),
+        )
+
     def read(self, indices: Iterable[int]) -> Iterator[Sample]:
         """The images of these indices that can be read."""
         for index in indices:
             path = self._files[index]
             prepared = self._prepared(path)
             if prepared is not None:
+                if path.parent != self._folder:
+                    self._classes[path.relative_to(self._folder).parts[0]] += 1
                 yield {self._spec.name: as_input(self._spec, prepared[None], str(path))}
 
     def _prepared(self, path: Path) -> npt.NDArray[np.float32] | None:

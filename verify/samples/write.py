@@ -17,6 +17,7 @@ from verify.batches import batch_name, write_batch
 from verify.errors import SamplesInvalid
 from verify.report.types import Refusal
 from verify.samples.fit import Sample
+from verify.samples.image_folder import ImageReader
 from verify.samples.load import SampleReader, open_samples
 from verify.samples.source import SampleSource
 from verify.samples.spec import InputSpec
@@ -79,7 +80,8 @@ def write_calibration(
     for sample in _nonempty(reader.read(_calibration_indices(reader, max_samples, max_judging, hold_out)), reader):
         write_batch(folder / batch_name(count), sample)
         count += 1
-    return BatchSet(folder, (1,) * count, count, _phrase(reader, count), reader.rejections)
+    uneven = reader.imbalance if isinstance(reader, ImageReader) else ()
+    return BatchSet(folder, (1,) * count, count, _phrase(reader, count), (*reader.rejections, *uneven))
 
 
 def _judging_indices(reader: SampleReader, max_judging: int, hold_out: bool) -> tuple[int, ...]:
