@@ -90,7 +90,7 @@ def test_classes_that_are_not_even_are_named(counts, uneven, tmp_path):
 
 def test_an_image_folder_calibrates_a_channels_last_file(float_models, tmp_path):
     """Nothing is declared beside the file; images are scaled and normalised as the options say."""
-    folder = photos(tmp_path / "photos", {"cat": 12, "dog": 3})
+    folder = photos(tmp_path / "photos", {"cat": 12, "dog": 3}, size=16)
     model = float_models / "mixed.tflite"
     command = [sys.executable, "-m", "quantize", str(model), "--calib", str(folder), "-o", "net_int8.tflite"]
     command += ["--mean", "0.5,0.5,0.5", "--std", "0.25", "--ranges", "minmax", "--json"]
@@ -100,7 +100,7 @@ def test_an_image_folder_calibrates_a_channels_last_file(float_models, tmp_path)
     assert "photos: classes are not even: 12 images are of cat/, 3 of dog/" in notes
     ranges = {each.tensor: each for each in read_recipe(tmp_path / "net.recipe.json").calibration.ranges}
     image = next(each for name, each in ranges.items() if "image" in name)
-    assert (image.low, image.high) == pytest.approx((-2, 2), abs=0.2)
+    assert (image.low, image.high) == pytest.approx((-2, 2), abs=0.1)
 
 
 def test_from_python_a_loader_calibrates(float_models, tmp_path):
