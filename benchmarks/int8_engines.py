@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from int8_macs import int8_mac_share
 from int8_nets import ROOT, Prepared
 from int8_types import Column
 
@@ -32,7 +33,13 @@ def make(engine: str, net: Prepared, out: Path, log: Path) -> Column:
         return Column(engine, failed=_words(error))
     seconds = time.perf_counter() - started
     floats = tuple(f"{op} {count}" for op, count in float_op_counts(out))
-    return Column(engine, seconds=seconds, size_bytes=out.stat().st_size, float_ops=floats)
+    return Column(
+        engine,
+        seconds=seconds,
+        size_bytes=out.stat().st_size,
+        float_ops=floats,
+        int8_macs=int8_mac_share(out),
+    )
 
 
 def _words(error: Exception) -> str:

@@ -21,7 +21,7 @@ EXAMPLE = ROOT / "examples" / "int8"
 sys.path[:0] = [str(ROOT / "tests"), str(EXAMPLE)]
 
 CALIBRATION_SAMPLES = 128
-CROPS = 64
+CROPS = 32
 """To judge a net of random weights on."""
 
 
@@ -110,9 +110,13 @@ def prepare(net: Net, folder: Path) -> Prepared:
 
 def _trained(net: Net, folder: Path) -> tuple[Path, Path, Path]:
     nets = folder.parent / "trained"
-    checkpoint = nets / f"{net.name}.pth"
-    if not checkpoint.is_file():
+    checkpoint, done = nets / f"{net.name}.pth", folder / "train.key"
+    sources = [EXAMPLE / name for name in (net.file, "learning.py", "scenes.py", "subjects.py")]
+    key = key_of([*sources, EXAMPLE.parent / "digits" / "net.py"])
+    if not checkpoint.is_file() or not done.is_file() or done.read_text() != key:
+        checkpoint.unlink(missing_ok=True)
         _run([sys.executable, str(EXAMPLE / "train.py"), net.name, "--folder", str(nets)])
+        done.write_text(key)
     calibration = folder / "calibration.npz"
     if not calibration.is_file():
         with np.load(nets / f"{net.task}_calibration.npz") as samples:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Iterable, Sequence
 
+from int8_promises import BATCHES, promises
 from int8_types import CEILINGS, ENGINES, TITLES, Column, Int8Row, Quality
-
-BATCHES = (1, 2, 5)
-MEDIAN_GAIN_DB, MOST_MEDIAN_DROP = 3.0, 0.005
-TIMED, MOST_PASSES = "torchvision:mobilenet_v2", 3.0
 
 LEGEND = """\
 Trained subjects (`examples/int8/`) are nets for handwritten digits, judged on digits that none of them was trained or
@@ -39,49 +35,17 @@ def render(rows: Sequence[Int8Row]) -> str:
     header = ["net", "float: kB, ms", *(f"{TITLES[engine]}: kB, ×, s" for engine in ENGINES)]
     lines += ["## Size, latency and time to make", "", *_table(header, map(_cost, rows)), ""]
     header = ["net", *(f"{TITLES[engine]}" for engine in ENGINES)]
-    lines += ["## Batches, and ops left in float", "", *_table(header, map(_running, rows)), ""]
+    lines += [
+        "## Batches, share of multiply-accumulates in int8, and ops left in float",
+        "",
+        *_table(header, map(_running, rows)),
+        "",
+    ]
     failures = [
         f"- {row.name}, {TITLES[each.engine]}: {each.failed}" for row in rows for each in row.columns if each.failed
     ]
     lines += ["## What failed", "", *failures, ""] if failures else []
     return "\n".join(lines).rstrip() + "\n"
-
-
-def promises(rows: Sequence[Int8Row]) -> list[tuple[str, str, bool]]:
-    """What is promised, what was seen, and whether it holds."""
-    ours = [(row, row.column("ours")) for row in rows]
-    gains = [(gain, row.name) for row in rows if (gain := gain_db(row)) is not None]
-    drops = [each.quality.drop for _, each in ours if each and each.quality and each.quality.drop is not None]
-    stuck = [row.name for row, each in ours if each is None or each.batches != BATCHES]
-    kept = []
-    if gains:
-        worst, name = min(gains)
-        median = statistics.median(gain for gain, _ in gains)
-        kept.append(("(c) is not below the better of (a) and (b)", f"least: {worst:+.1f} dB ({name})", worst > -0.5))
-        kept.append((f"in the median ≥ {MEDIAN_GAIN_DB:g} dB above it", f"{median:+.1f} dB", median >= MEDIAN_GAIN_DB))
-    if drops:
-        median = statistics.median(drops)
-        kept.append(
-            ("median drop of (c) on trained subjects ≤ 0.5 points", f"{median:.2%}", median <= MOST_MEDIAN_DROP)
-        )
-    timed = next((each for row, each in ours if row.name == TIMED), None)
-    if timed and timed.seconds and timed.float_pass_s:
-        passes = timed.seconds / timed.float_pass_s
-        promise = f"(c) of {TIMED} takes ≤ {MOST_PASSES:g}× running its calibration samples once"
-        kept.append((promise, f"{passes:.1f}×", passes <= MOST_PASSES))
-    kept.append(("every file of (c) runs at 1, 2 and 5", "all" if not stuck else ", ".join(stuck), not stuck))
-    return kept
-
-
-def gain_db(row: Int8Row) -> float | None:
-    """How far (c) is above the better of (a) and (b)."""
-    ours = _sqnr(row.column("ours"))
-    others = [found for engine in ("tensorflow", "library") if (found := _sqnr(row.column(engine))) is not None]
-    return None if ours is None or not others else ours - max(others)
-
-
-def _sqnr(column: Column | None) -> float | None:
-    return column.quality.sqnr_db if column and column.quality else None
 
 
 def _promise(promise: str, seen: str, holds: bool) -> tuple[str, str, str]:
@@ -131,7 +95,8 @@ def _running_cell(column: Column | None) -> str:
     if column is None or column.quality is None:
         return "—"
     batches = "1, 2, 5" if column.batches == BATCHES else f"**only {', '.join(map(str, column.batches)) or 'none'}**"
-    return f"{batches}; float: {', '.join(column.float_ops)}" if column.float_ops else batches
+    share = "" if column.int8_macs is None else f", {column.int8_macs:.0%}"
+    return f"{batches}{share}" + (f"; float: {', '.join(column.float_ops)}" if column.float_ops else "")
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -97,7 +97,7 @@ class _Row(Judged):
             if column.failed:
                 return column
             try:
-                ran = run_file(path, self.net, self.scratch)
+                ran = run_file(path, self.net, self.scratch, batches=True)
             except ToolError as error:
                 return dataclasses.replace(column, failed=f"does not run: {str(error).splitlines()[0]}"[:300])
             return dataclasses.replace(column, quality=self.quality(ran), batches=ran.batches)

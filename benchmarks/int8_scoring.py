@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from int8_nets import ROOT, Prepared
@@ -35,15 +36,36 @@ class Ran:
     batches: tuple[int, ...]
 
 
-def run_file(path: Path, net: Prepared, scratch: Path) -> Ran:
-    """Every sample alone, then the first few in batches; raises ``ToolError`` when the file does not run alone."""
-    made = scratch / f"{path.stem}.npz"
+def run_file(path: Path, net: Prepared, scratch: Path, *, batches: bool = False) -> Ran:
+    """Every sample alone, then the first few in ``batches``; raises ``ToolError`` when the file does not run alone.
+
+    A batch that aborts LiteRT ends it: larger ones are not tried.
+    """
+    given = {"path": path, "signature": net.signature, "samples": net.evaluation, "out": scratch / f"{path.stem}.npz"}
     with Worker("runtime", log_path=scratch / "runtime.log") as worker:
-        worker.run(infer_all, path=path, signature=net.signature, samples=net.evaluation, out=made)
-    with np.load(made) as archive:
-        outputs = {name: archive[name] for name in archive.files}
-    made.unlink()
-    return Ran(outputs, tuple(size for size in BATCH_SIZES if _runs_at(size, path, net, outputs, scratch)))
+        worker.run(infer_all, **given)
+        outputs = _read(given["out"])
+        if not batches:
+            return Ran(outputs, ())
+        alike = [size for size in BATCH_SIZES if not worker.dead and _runs_at(size, worker, given, outputs)]
+        return Ran(outputs, tuple(alike))
+
+
+def _runs_at(size: int, worker: Worker, given: dict[str, Any], alone: Mapping[str, Array]) -> bool:
+    try:
+        worker.run(infer_batch, batch_size=size, **given)
+    except ToolError:
+        return False
+    together = _read(given["out"])
+    return all(
+        found.shape == alone[name][:size].shape and _db(alone[name][:size], found) >= SAME_DB
+        for name, found in together.items()
+    )
+
+
+def _read(path: Path) -> dict[str, Array]:
+    with np.load(path) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def float_pass_s(net: Prepared, scratch: Path) -> float:
@@ -52,23 +74,6 @@ def float_pass_s(net: Prepared, scratch: Path) -> float:
     with Worker("runtime", log_path=scratch / "runtime.log") as worker:
         took = worker.run(infer_all, path=net.float32, signature=net.signature, samples=net.calibration, out=made)
     return took.seconds
-
-
-def _runs_at(size: int, path: Path, net: Prepared, alone: Mapping[str, Array], scratch: Path) -> bool:
-    made = scratch / f"{path.stem}_{size}.npz"
-    try:
-        with Worker("runtime", log_path=scratch / "runtime.log") as worker:
-            worker.run(
-                infer_batch, path=path, signature=net.signature, samples=net.evaluation, batch_size=size, out=made
-            )
-    except ToolError:
-        return False
-    with np.load(made) as archive:
-        together = {name: archive[name] for name in archive.files}
-    made.unlink()
-    return all(together[name].shape == alone[name][:size].shape for name in alone) and all(
-        _db(alone[name][:size], together[name]) >= SAME_DB for name in alone
-    )
 
 
 def infer_all(path: Path, signature: Signature, samples: Path, out: Path) -> None:
@@ -83,8 +88,8 @@ def infer_batch(path: Path, signature: Signature, samples: Path, batch_size: int
 
 
 def _inputs(samples: Path, signature: Signature) -> dict[str, Array]:
-    with np.load(samples) as archive:
-        return {spec.name: archive[spec.name] for spec in signature.inputs}
+    arrays = _read(samples)
+    return {spec.name: arrays[spec.name] for spec in signature.inputs}
 
 
 def _infer(path: Path, own: Signature, inputs: Mapping[str, Array], size: int, out: Path) -> None:

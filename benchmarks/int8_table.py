@@ -20,6 +20,7 @@ from typing import Any
 
 import int8_ablation
 import int8_page
+import int8_promises
 from int8_nets import NETS, ROOT
 from int8_row import measure
 from int8_types import Int8Row
@@ -67,7 +68,7 @@ def main() -> int:
         print(f"{net.name}: {time.perf_counter() - started:.0f} s", flush=True)
         write_page(page, rows, options.out)
     write_page(page, rows, options.out)
-    return 0 if page is ABLATION or all(holds for _, _, holds in int8_page.promises(list(rows.values()))) else 1
+    return 0 if page is ABLATION or all(holds for _, _, holds in int8_promises.promises(list(rows.values()))) else 1
 
 
 def write_page(page: Page, rows: dict[str, Any], folder: Path) -> None:

@@ -45,7 +45,8 @@ class Column:
     """What one engine made. ``failed`` says why there is no file, or no outputs; ``batches`` are those it runs at.
 
     ``seconds`` are those of the whole making, in processes of its own; ``float_pass_s`` (ours only) is how long the
-    float file ran on the same calibration samples, just before and after: the mean.
+    float file ran on the same calibration samples, just before and after: the mean. ``int8_macs`` is the share of
+    multiply-accumulates whose result is int8.
     """
 
     engine: str
@@ -57,6 +58,7 @@ class Column:
     latency_ms: float | None = None
     latency_to_float: float | None = None
     float_ops: tuple[str, ...] = ()
+    int8_macs: float | None = None
     float_pass_s: float | None = None
 
 

@@ -35,7 +35,8 @@ def test_what_was_made_is_kept_until_its_code_changes(tmp_path):
 
 
 def test_the_page_says_which_promises_do_not_hold():
-    from int8_page import promises, render
+    from int8_page import render
+    from int8_promises import promises
     from int8_types import Column, Int8Row, Quality
 
     def row(name, sqnr_db, drop, batches):
@@ -61,3 +62,30 @@ def test_an_ablation_has_each_correction_alone_and_left_out():
 
     assert choices(["x", "y"]) == ("none", "x", "y", "x,y", "auto")
     assert choices(["x", "y", "z"]) == ("none", "x", "y", "z", "y,z", "x,z", "x,y", "x,y,z", "auto")
+
+
+def test_the_table_has_every_net_that_the_example_trains(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples" / "digits"))
+    from int8_nets import TRAINED
+    from subjects import SUBJECTS
+
+    trained = [(each.name, each.file, each.kind.__name__, each.task.name, each.task.outputs) for each in SUBJECTS]
+    assert [(net.name, net.file, net.kind, net.task, net.outputs) for net in TRAINED] == trained
+
+
+def test_a_budget_is_kept_only_by_a_fast_file_that_is_mostly_int8():
+    from int8_promises import promises
+    from int8_types import Column, Int8Row, Quality
+
+    def row(drop, int8_macs, latency):
+        kept = Quality(30.0, 0.98, drop, drop - 0.01, drop + 0.01)
+        budget = Column("budget", quality=kept, batches=(1, 2, 5), latency_to_float=latency, int8_macs=int8_macs)
+        return Int8Row("a", "top-1", 600, 0.98, 4000, 1.0, (budget,))
+
+    def broken(row):
+        return [promise for promise, _, holds in promises([row]) if not holds and "(c)" not in promise]
+
+    assert broken(row(0.005, 0.8, 0.99)) == []
+    assert broken(row(0.006, 0.8, 0.99)) == ["every file of (d) keeps its budget"]
+    assert broken(row(0.0, 0.79, 0.99)) == ["and ≥ 80% of its multiply-accumulates in int8"]
+    assert broken(row(0.0, 0.9, 1.01)) == ["and is faster than float"]
