@@ -1,4 +1,4 @@
-"""What each correction contributes on each subject: none, each alone, all, all but each, and what ``auto`` comes to.
+"""What each way to choose ranges and each correction contributes on each subject, all else the same.
 
 python benchmarks/int8_table.py --ablation [NET …]      writes docs/int8_ablation.md and .json
 """
@@ -16,71 +16,95 @@ from int8_row import JUDGES, Judged
 from int8_scoring import run_file
 from int8_types import Quality, cached, key_of
 
+from quantize.calibration.method_names import RangesOption
 from quantize.correction.names import Correction
 from verify.errors import ToolError
 
 NONE, AUTO = "none", "auto"
 LEGEND = """\
 SQNR in dB of the int8 file against the float32 file on the evaluation samples, of the worst output; in brackets, in
-points, how much the task's measure falls. Calibration, samples and code are the same in every column.
+points, how much the task's measure falls. Calibration samples and code are the same in every column.
 """
 
 
 @dataclass(frozen=True)
-class Variant:
-    """Our int8 file with these corrections; ``failed`` says why there is none."""
+class Choice:
+    """Values of ``--ranges`` and ``--corrections``."""
 
-    corrections: str
+    ranges: str = AUTO
+    corrections: str = AUTO
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Our int8 file by that choice; ``failed`` says why there is none."""
+
+    choice: Choice
     quality: Quality | None = None
     failed: str = ""
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """One net with every choice of corrections."""
+    """One net by every choice."""
 
     name: str
     variants: tuple[Variant, ...]
 
 
-def choices(switches: Iterable[str] = tuple(map(str, Correction))) -> tuple[str, ...]:
-    """Values of ``--corrections``: none, each alone, all but each, all, auto; no choice twice."""
+RANGES = tuple(Choice(str(method.value), NONE) for method in RangesOption)
+"""Every way to choose ranges, nothing corrected."""
+
+
+def corrections(switches: Iterable[str] = tuple(map(str, Correction))) -> tuple[Choice, ...]:
+    """None, each alone, all but each, all, and what ``auto`` comes to; no choice twice."""
     known = tuple(switches)
     without = [tuple(each for each in known if each != left_out) for left_out in known]
     sets = [(each,) for each in known] + without + [known]
-    return tuple(dict.fromkeys([NONE, *(",".join(each) for each in sets if each), AUTO]))
+    named = dict.fromkeys([NONE, *(",".join(each) for each in sets if each), AUTO])
+    return tuple(Choice(AUTO, each) for each in named)
 
 
 def ablate(net: Net, folder: Path, *, again: bool = False) -> Ablation:
     """Every choice's file, made and judged; what today's code has made already is kept unless ``again``."""
     with tempfile.TemporaryDirectory() as scratch:
         judged = Judged(prepare(net, folder), folder, Path(scratch), again)
-        return Ablation(net.name, tuple(_variant(judged, choice) for choice in choices()))
+        choices = dict.fromkeys((*RANGES, *corrections()))
+        return Ablation(net.name, tuple(_variant(judged, choice) for choice in choices))
 
 
-def _variant(judged: Judged, corrections: str) -> Variant:
-    key = key_of(judged.net.key, corrections, JUDGES, ROOT / "quantize", ROOT / "verify")
+def _variant(judged: Judged, choice: Choice) -> Variant:
+    own = [ROOT / "quantize", ROOT / "verify"]
+    key = key_of(judged.net.key, choice.ranges, choice.corrections, JUDGES, *own)
 
     def compute() -> Variant:
         path = judged.scratch / "ablated.tflite"
         try:
-            quantize_ours(judged.net, path, corrections)
-            return Variant(corrections, judged.quality(run_file(path, judged.net, judged.scratch)))
+            quantize_ours(judged.net, path, ranges=choice.ranges, corrections=choice.corrections)
+            return Variant(choice, judged.quality(run_file(path, judged.net, judged.scratch)))
         except ToolError as error:
-            return Variant(corrections, failed=str(error).splitlines()[0][:300])
+            return Variant(choice, failed=str(error).splitlines()[0][:300])
 
-    return cached(judged.folder / "ablation" / f"{corrections}.json", key, Variant, compute, again=judged.again)
+    kept = judged.folder / "ablation" / f"{choice.ranges} {choice.corrections}.json"
+    return cached(kept, key, Variant, compute, again=judged.again)
 
 
 def render(ablations: Sequence[Ablation]) -> str:
-    """The page: one table, a column a choice."""
-    header = ["net", *choices()]
-    lines = ["# What each correction contributes", "", "Made by `make int8-ablation`.", "", LEGEND]
-    lines += [_line(header), _line(["---"] * len(header))]
-    for each in ablations:
-        found = {variant.corrections: variant for variant in each.variants}
-        lines.append(_line([each.name, *(_cell(found.get(choice)) for choice in choices())]))
+    """The page: a table of ranges and one of corrections, a column a choice."""
+    lines = ["# What ranges and corrections contribute", "", "Made by `make int8-ablation`.", "", LEGEND]
+    lines += ["## `--ranges`, with `--corrections none`", ""]
+    lines += [*_table(ablations, RANGES, [each.ranges for each in RANGES]), ""]
+    lines += ["## `--corrections`, with `--ranges auto`", ""]
+    lines += [*_table(ablations, corrections(), [each.corrections for each in corrections()])]
     return "\n".join(lines) + "\n"
+
+
+def _table(ablations: Sequence[Ablation], choices: Sequence[Choice], titles: Sequence[str]) -> list[str]:
+    lines = [_line(["net", *titles]), _line(["---"] * (1 + len(choices)))]
+    for each in ablations:
+        found = {variant.choice: variant for variant in each.variants}
+        lines.append(_line([each.name, *(_cell(found.get(choice)) for choice in choices)]))
+    return lines
 
 
 def _cell(variant: Variant | None) -> str:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from int8_macs import int8_mac_share
 from int8_nets import ROOT, Prepared
 from int8_types import Column
 
+from quantize.calibration.method_names import RangesOption
 from quantize.command import Request, Target, quantize_file
 from quantize.leftovers import float_op_counts
 from verify.errors import ToolError
@@ -103,6 +105,7 @@ def _ours(net: Prepared, out: Path, log: Path) -> None:  # noqa: ARG001 - the co
     quantize_ours(net, out)
 
 
-def quantize_ours(net: Prepared, out: Path, corrections: str = "auto") -> None:
+def quantize_ours(net: Prepared, out: Path, *, ranges: str = "auto", corrections: str = "auto") -> None:
     """What ``quantize`` makes of the float file with the same samples as the others get."""
-    quantize_file(Request(net.float32, Target.INT8, out, calibration=str(net.calibration), corrections=corrections))
+    request = Request(net.float32, Target.INT8, out, calibration=str(net.calibration))
+    quantize_file(replace(request, ranges=RangesOption(ranges), corrections=corrections))
