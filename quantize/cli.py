@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quantize.budget.goal import LEAST_INT8_MACS, MetricOption
 from quantize.calibration.method_names import RangesOption
 from verify.console import progress_console, result_console, run_app
 
@@ -65,10 +66,42 @@ def quantize(
     corrections: Annotated[
         str, typer.Option(help="Against rounding's harm: auto, none, or some of gptq,bias.", metavar="NAMES")
     ] = "auto",
+    max_drop: Annotated[
+        str | None,
+        typer.Option(
+            help="Lift ops to float until the task's metric falls by no more than this: 0.5%.", metavar="SHARE"
+        ),
+    ] = None,
+    min_sqnr_db: Annotated[
+        float | None, typer.Option(help="Lift ops to float until outputs are this close to the float file's, in dB.")
+    ] = None,
+    min_top1_agreement: Annotated[
+        str | None,
+        typer.Option(help="Lift ops to float until so many samples get the float file's class: 99%.", metavar="SHARE"),
+    ] = None,
+    evaluation: Annotated[
+        str | None,
+        typer.Option(
+            "--eval",
+            help="Samples that judge a budget, with labels where there are: a folder with one folder a class, or a "
+            ".npz with an array 'truth'. Without, every fourth calibration sample judges.",
+        ),
+    ] = None,
+    metric: Annotated[
+        MetricOption, typer.Option(help="What --max-drop is of; auto goes by the labels.")
+    ] = MetricOption.AUTO,
+    min_int8_macs: Annotated[
+        str, typer.Option(help="Keep at least this share of the multiplications in int8.", metavar="SHARE")
+    ] = f"{LEAST_INT8_MACS:.0%}",
+    even_if_missed: Annotated[
+        bool, typer.Option("--even-if-missed", help="Write the closest file where none keeps the budget.")
+    ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Quantize a float TFLite file. It is written only after LiteRT has loaded it and run it at batch 1, 2 and 5."""
+    from quantize.budget.goal import budget_of
+    from quantize.budget.words import exit_code
     from quantize.calibration.sources import Normalisation
     from quantize.command import Request, Target, quantize_file
     from quantize.recipe import IoType
@@ -91,6 +124,14 @@ def quantize(
             f"--to {target.value.replace('_', '-')} takes neither samples nor a recipe",
             fix="leave out --to to make int8, or leave out --calib and --recipe",
         )
+    budget = budget_of(max_drop, min_sqnr_db, min_top1_agreement, metric, min_int8_macs)
+    if (budget or evaluation) and (budget is None or calib is None or target is not Target.INT8):
+        raise InputError(
+            "a budget is kept by an int8 file made from samples"
+            if budget
+            else "--eval judges a budget, and there is none",
+            fix="give --calib, and --max-drop 0.5%, --min-sqnr-db 25 or --min-top1-agreement 99%",
+        )
     known = mean is not None or std is not None
     request = Request(
         model,
@@ -104,6 +145,9 @@ def quantize(
         ranges=ranges,
         normalisation=Normalisation(_numbers(mean or "0", "--mean"), _numbers(std or "1", "--std")) if known else None,
         default_ranges=given,
+        budget=budget,
+        evaluation=evaluation,
+        even_if_missed=even_if_missed,
     )
     with progress_console().status(f"making {target.value} of {model.name}"):
         made = quantize_file(request)
@@ -111,6 +155,7 @@ def quantize(
         typer.echo(json.dumps(_as_json(made), indent=2))
     else:
         _print(model, made)
+    raise typer.Exit(exit_code(made.result.budget))
 
 
 def _range(text: str) -> tuple[float, float]:
@@ -145,6 +190,7 @@ def _as_json(made: Quantized) -> dict[str, object]:
         "recipe": None if made.recipe_path is None else str(made.recipe_path),
         "float_ops": to_jsonable(made.result.float_ops),
         "notes": list(made.result.notes),
+        "budget": to_jsonable(made.result.budget),
     }
 
 

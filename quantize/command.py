@@ -9,14 +9,20 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from quantize.budget.evaluation import Evaluation, hold_out, write_evaluation
+from quantize.budget.goal import Budget, BudgetMissed, Standing
+from quantize.budget.job import lift_within_budget
+from quantize.budget.report import report_path_beside, write_report
+from quantize.budget.words import how_close, remedy
 from quantize.calibration.method_names import RangesOption
-from quantize.calibration.sources import Normalisation, calibration_batches
+from quantize.calibration.sources import CalibrationBatches, Normalisation, calibration_batches, sample_inputs
 from quantize.jobs import make_dynamic_int8, make_float16, make_int8, make_int8_for_speed, remake_int8
 from quantize.recipe import IoType, recipe_path_beside, write_recipe
 from quantize.result import QuantizationResult
 from verify.artifact import Artifact, Format, sha256_of
-from verify.errors import InfrastructureError, InputError
+from verify.errors import InfrastructureError, InputError, SamplesInvalid
 from verify.runners.tflite_file import tflite_signature, tflite_signature_like
+from verify.samples.source import parse_samples
 from verify.signature import Signature
 from verify.signature_file import declared_artifact, read_signatures, write_signatures
 from verify.worker import Worker
@@ -50,6 +56,12 @@ class Request:
     """Of images in a folder."""
     default_ranges: tuple[float, float] | None = None
     """For every activation, in place of samples: the file is for measuring speed only."""
+    budget: Budget | None = None
+    """What may be lost; ops are lifted to float until it is kept."""
+    evaluation: str | None = None
+    """Samples that judge, with labels where there are; without, every fourth calibration sample judges."""
+    even_if_missed: bool = False
+    """Write the file that comes closest where none keeps the budget."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,7 @@ def quantize_file(request: Request) -> Quantized:
     Raises:
         InputError: the model, the samples or the recipe cannot be used.
         QuantizationFailed: the quantizer refuses, or what it made does not run.
+        BudgetMissed: no file keeps the budget. What was tried is written beside, the file is not.
     """
     if not request.model.is_file():
         raise InputError(f"{request.model} does not exist", fix="check the spelling, and the folder you are in")
@@ -80,6 +93,10 @@ def quantize_file(request: Request) -> Quantized:
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".quantize-") as scratch:
         made = Path(scratch) / out.name
         result = _in_worker(request, signature, made)
+        if result.budget is not None:
+            write_report(report_path_beside(out), result.budget)
+            if result.budget.standing is Standing.MISSED and not request.even_if_missed:
+                raise BudgetMissed(how_close(result.budget), fix=remedy(result.budget))
         made.replace(out)
     recipe_path = None
     if result.recipe is not None:
@@ -126,18 +143,50 @@ def _from_samples(request: Request, signature: Signature, made: Path, worker: Wo
         max_samples=request.max_samples,
         normalisation=request.normalisation,
     )
+    calibration, evaluation = _judging(request, batches, made.parent, worker)
     result = worker.run(
         make_int8,
         model=request.model,
         out=made,
-        calibration=batches.folder,
+        calibration=calibration,
         signature=batches.signature,
         io=request.io,
         max_samples=request.max_samples,
         corrections=request.corrections,
         ranges=request.ranges,
     ).value
+    if request.budget is not None and evaluation is not None and result.recipe is not None:
+        lifted = worker.run(
+            lift_within_budget,
+            model=request.model,
+            out=made,
+            recipe=result.recipe,
+            calibration=calibration,
+            evaluation=evaluation,
+            signature=batches.signature,
+            budget=request.budget,
+        ).value
+        result = replace(lifted, notes=(*result.notes, *lifted.notes))
     return replace(result, notes=(*batches.notes, *result.notes))
+
+
+def _judging(
+    request: Request, batches: CalibrationBatches, scratch: Path, worker: Worker
+) -> tuple[Path, Evaluation | None]:
+    """What calibrates, and what judges where there is a budget."""
+    if request.budget is None:
+        return batches.folder, None
+    if request.evaluation is None:
+        held = worker.run(hold_out, source=batches.folder, scratch=scratch).value
+        return held.calibration, held.evaluation
+    if request.evaluation == request.calibration:
+        raise SamplesInvalid(
+            f"{request.evaluation} is to calibrate and to judge: calibration samples never judge",
+            fix="leave out --eval, and every fourth of them judges and calibrates nothing; or name others",
+        )
+    source = parse_samples(request.evaluation)
+    inputs = sample_inputs(batches.signature, request.normalisation)
+    return batches.folder, worker.run(write_evaluation, source=source, inputs=inputs, scratch=scratch).value
 
 
 def _require_float(model: Path, signature: Signature) -> None:

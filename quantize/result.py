@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from quantize.budget.report import BudgetReport
 from quantize.recipe import Recipe
 from verify.signature import Signature
 
@@ -22,10 +23,12 @@ class FloatOp:
 class QuantizationResult:
     """``signature`` is the new file's own: names, dtypes, dynamic dims, scale and zero point of inputs and outputs.
 
-    ``recipe`` (static int8 only) holds the ranges that were used, and remakes the same bytes.
+    ``recipe`` (static int8 only) holds the ranges that were used, and remakes the same bytes; ``budget`` what was
+    tried to keep one.
     """
 
     signature: Signature
     float_ops: tuple[FloatOp, ...] = ()
     recipe: Recipe | None = None
     notes: tuple[str, ...] = ()
+    budget: BudgetReport | None = None

@@ -35,7 +35,7 @@ class SampleStream:
     def __iter__(self) -> Iterator[Batch]:
         size = _fixed_batch_size(self.signature)
         rows: list[Batch] = []
-        for row in _rows(self.source):
+        for row in sample_rows(self.source):
             if self.count + size > self.max_samples:
                 return
             rows.append(row)
@@ -71,7 +71,7 @@ def _fixed_batch_size(signature: Signature) -> int:
     return next((size for size in first if isinstance(size, int)), 1)
 
 
-def _rows(source: Path) -> Iterator[Batch]:
+def sample_rows(source: Path) -> Iterator[Batch]:
     """Every sample with a batch axis of 1, in PyTorch layout."""
     for path in _files(source):
         batch = read_batch(path)

@@ -51,7 +51,7 @@ def calibration_batches(
     """
     folder = scratch / "calibration"
     if not isinstance(source, str):
-        write_iterable(source, _inputs(signature), folder, max_samples)
+        write_iterable(source, sample_inputs(signature), folder, max_samples)
         return CalibrationBatches(folder, signature)
     if Path(source).is_dir() and batch_paths(Path(source)):
         return CalibrationBatches(Path(source), signature)
@@ -61,7 +61,7 @@ def calibration_batches(
     written = worker.run(
         write_calibration,
         source=parsed,
-        inputs=_inputs(signature, normalisation),
+        inputs=sample_inputs(signature, normalisation),
         folder=folder,
         max_samples=max_samples,
         hold_out=False,
@@ -71,7 +71,8 @@ def calibration_batches(
     return CalibrationBatches(folder, signature, (*described, *notes))
 
 
-def _inputs(signature: Signature, normalisation: Normalisation | None = None) -> tuple[InputSpec, ...]:
+def sample_inputs(signature: Signature, normalisation: Normalisation | None = None) -> tuple[InputSpec, ...]:
+    """What samples have to be like."""
     return tuple(
         InputSpec(spec.name, spec.torch_shape, spec.dtype, preprocessing=_preprocessing(spec, normalisation))
         for spec in signature.inputs

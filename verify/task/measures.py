@@ -44,9 +44,9 @@ class TopK:
         """1 where right, else 0."""
         (logits,) = outputs.values()
         if self.k == 1:
-            return (logits.argmax(axis=1) == truth).astype(np.float64)
+            return np.asarray(logits.argmax(axis=1) == truth, np.float64)
         best = np.argsort(-logits.astype(np.float64), axis=1, kind="stable")[:, : self.k]
-        return (best == truth[:, None]).any(axis=1).astype(np.float64)
+        return np.asarray((best == truth[:, None]).any(axis=1), np.float64)
 
     def of(self, rows: Floats) -> float:
         """The mean."""
@@ -68,7 +68,7 @@ class MeanIou:
         labelled = (truth >= 0) & (truth < classes)  # type: ignore[operator]  # labels are numbers
         both = [((found == label) & (truth == label)).sum((1, 2)) for label in range(classes)]
         either = [(labelled & ((found == label) | (truth == label))).sum((1, 2)) for label in range(classes)]
-        return np.stack([np.stack(both, 1), np.stack(either, 1)], axis=-1).astype(np.float64)
+        return np.asarray(np.stack([np.stack(both, 1), np.stack(either, 1)], axis=-1), np.float64)
 
     def of(self, rows: Floats) -> float:
         """The mean over the classes that there are."""
