@@ -29,7 +29,10 @@ class TargetOption(StrEnum):
 
     FLOAT16 = "float16"
     DYNAMIC_INT8 = "dynamic-int8"
+    WEIGHT_ONLY_INT8 = "weight-only-int8"
+    INT4_WEIGHTS = "int4-weights"
     INT8 = "int8"
+    INT16X8 = "int16x8"
 
 
 class IoOption(StrEnum):
@@ -96,6 +99,24 @@ def quantize(
     even_if_missed: Annotated[
         bool, typer.Option("--even-if-missed", help="Write the closest file where none keeps the budget.")
     ] = False,
+    keep_float: Annotated[
+        list[str] | None,
+        typer.Option(help="Ops to leave in float: an op type, a PyTorch module (features.0.*) or a tensor."),
+    ] = None,
+    keep_int16: Annotated[list[str] | None, typer.Option(help="Ops to give int16 activations, named likewise.")] = None,
+    weight_bits: Annotated[
+        int, typer.Option(help="8, or 4 for the weights of CONV_2D and FULLY_CONNECTED.", metavar="4|8")
+    ] = 8,
+    per_tensor_weights: Annotated[
+        bool, typer.Option("--per-tensor-weights", help="One scale for all of an op's weights, for NPUs that want it.")
+    ] = False,
+    input_stats: Annotated[
+        list[str] | None,
+        typer.Option(help="What an input's bytes mean: real = (byte - MEAN) / STD.", metavar="[NAME=]MEAN,STD"),
+    ] = None,
+    require_full_int8: Annotated[
+        bool, typer.Option("--require-full-int8", help="Fail, and say why, if any op stays in float.")
+    ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -103,7 +124,7 @@ def quantize(
     from quantize.budget.goal import budget_of
     from quantize.budget.words import exit_code
     from quantize.calibration.sources import Normalisation
-    from quantize.command import Request, Target, quantize_file
+    from quantize.command import STATIC, Request, Target, quantize_file
     from quantize.recipe import IoType
     from verify.errors import InputError
 
@@ -119,10 +140,18 @@ def quantize(
             "--default-ranges takes the place of samples and recipes",
             fix="leave it out for a file that is to be used; it is for measuring speed before there are samples",
         )
-    if target is not Target.INT8 and (calib or recipe or given):
+    wishes = bool(
+        keep_float or keep_int16 or input_stats or require_full_int8 or weight_bits != 8 or per_tensor_weights
+    )
+    if target not in STATIC and (calib or recipe or given or wishes):
         raise InputError(
-            f"--to {target.value.replace('_', '-')} takes neither samples nor a recipe",
-            fix="leave out --to to make int8, or leave out --calib and --recipe",
+            f"--to {target.value.replace('_', '-')} takes neither samples nor a recipe, nor what goes with them",
+            fix="leave out --to to make int8, or leave out --calib, --recipe and what says how to use them",
+        )
+    if wishes and (recipe or given):
+        raise InputError(
+            "ops kept, weight bits and input statistics go with --calib; a recipe says them already",
+            fix="leave out --recipe or --default-ranges and calibrate, or leave out what changes the file",
         )
     budget = budget_of(max_drop, min_sqnr_db, min_top1_agreement, metric, min_int8_macs)
     if (budget or evaluation) and (budget is None or calib is None or target is not Target.INT8):
@@ -131,6 +160,11 @@ def quantize(
             if budget
             else "--eval judges a budget, and there is none",
             fix="give --calib, and --max-drop 0.5%, --min-sqnr-db 25 or --min-top1-agreement 99%",
+        )
+    if budget and require_full_int8:
+        raise InputError(
+            "every op is to be int8, and a budget lifts some to float",
+            fix="leave out --require-full-int8, or the budget",
         )
     known = mean is not None or std is not None
     request = Request(
@@ -148,6 +182,12 @@ def quantize(
         budget=budget,
         evaluation=evaluation,
         even_if_missed=even_if_missed,
+        keep_float=tuple(keep_float or ()),
+        keep_int16=tuple(keep_int16 or ()),
+        weight_bits=weight_bits,
+        per_tensor_weights=per_tensor_weights,
+        input_stats=tuple(input_stats or ()),
+        require_full_int8=require_full_int8,
     )
     with progress_console().status(f"making {target.value} of {model.name}"):
         made = quantize_file(request)

@@ -16,9 +16,18 @@ from quantize.budget.report import report_path_beside, write_report
 from quantize.budget.words import how_close, remedy
 from quantize.calibration.method_names import RangesOption
 from quantize.calibration.sources import CalibrationBatches, Normalisation, calibration_batches, sample_inputs
-from quantize.jobs import make_dynamic_int8, make_float16, make_int8, make_int8_for_speed, remake_int8
-from quantize.recipe import IoType, recipe_path_beside, write_recipe
+from quantize.jobs import (
+    make_dynamic_int8,
+    make_float16,
+    make_int4_weights,
+    make_int8,
+    make_int8_for_speed,
+    make_weight_only_int8,
+    remake_int8,
+)
+from quantize.recipe import IoType, Precision, recipe_path_beside, write_recipe
 from quantize.result import QuantizationResult
+from quantize.scheme import Scheme, parse_input_stats
 from verify.artifact import Artifact, Format, sha256_of
 from verify.errors import InfrastructureError, InputError, SamplesInvalid
 from verify.runners.tflite_file import tflite_signature, tflite_signature_like
@@ -36,7 +45,21 @@ class Target(StrEnum):
 
     FLOAT16 = "float16"
     DYNAMIC_INT8 = "dynamic_int8"
+    WEIGHT_ONLY_INT8 = "weight_only_int8"
+    INT4_WEIGHTS = "int4_weights"
     INT8 = "int8"
+    INT16X8 = "int16x8"
+
+
+STATIC = frozenset({Target.INT8, Target.INT16X8})
+"""Those that compute in integers throughout, and so need samples or a recipe."""
+
+_WITHOUT_DATA = {
+    Target.FLOAT16: make_float16,
+    Target.DYNAMIC_INT8: make_dynamic_int8,
+    Target.WEIGHT_ONLY_INT8: make_weight_only_int8,
+    Target.INT4_WEIGHTS: make_int4_weights,
+}
 
 
 @dataclass(frozen=True)
@@ -62,6 +85,12 @@ class Request:
     """Samples that judge, with labels where there are; without, every fourth calibration sample judges."""
     even_if_missed: bool = False
     """Write the file that comes closest where none keeps the budget."""
+    keep_float: tuple[str, ...] = ()
+    keep_int16: tuple[str, ...] = ()
+    weight_bits: int = 8
+    per_tensor_weights: bool = False
+    input_stats: tuple[str, ...] = ()
+    require_full_int8: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,10 +141,8 @@ def _in_worker(request: Request, signature: Signature, made: Path) -> Quantizati
     log = made.with_suffix(".log")
     try:
         with Worker("quantize", log_path=log) as worker:
-            if request.target is Target.FLOAT16:
-                return worker.run(make_float16, model=request.model, out=made).value
-            if request.target is Target.DYNAMIC_INT8:
-                return worker.run(make_dynamic_int8, model=request.model, out=made).value
+            if request.target not in STATIC:
+                return worker.run(_WITHOUT_DATA[request.target], model=request.model, out=made).value
             if request.recipe is not None:
                 return worker.run(remake_int8, model=request.model, out=made, recipe=request.recipe).value
             if request.default_ranges is not None:
@@ -127,6 +154,25 @@ def _in_worker(request: Request, signature: Signature, made: Path) -> Quantizati
     except InfrastructureError as error:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         raise error.within(*lines[-_LAST_WORDS:]) from None
+
+
+def _scheme(request: Request, signature: Signature) -> Scheme:
+    inputs = [spec.name for spec in signature.inputs if spec.dtype == "float32"]
+    return Scheme(
+        Precision.INT16 if request.target is Target.INT16X8 else Precision.INT8,
+        request.weight_bits,
+        request.per_tensor_weights,
+        request.keep_float,
+        request.keep_int16,
+        tuple(parse_input_stats(text, inputs) for text in request.input_stats),
+        request.require_full_int8,
+    )
+
+
+def _io(request: Request) -> IoType:
+    """The integers at the edges of a 16x8 file are int16."""
+    wide = request.target is Target.INT16X8 and request.io is IoType.INT8
+    return IoType.INT16 if wide else request.io
 
 
 def _from_samples(request: Request, signature: Signature, made: Path, worker: Worker) -> QuantizationResult:
@@ -150,10 +196,11 @@ def _from_samples(request: Request, signature: Signature, made: Path, worker: Wo
         out=made,
         calibration=calibration,
         signature=batches.signature,
-        io=request.io,
+        io=_io(request),
         max_samples=request.max_samples,
         corrections=request.corrections,
         ranges=request.ranges,
+        scheme=_scheme(request, signature),
     ).value
     if request.budget is not None and evaluation is not None and result.recipe is not None:
         lifted = worker.run(

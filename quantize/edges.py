@@ -37,6 +37,23 @@ def restore_dynamic_dims(model: Any) -> None:
                 target.shapeSignature = source.shapeSignature
 
 
+def widen_through_float(model: Any) -> None:
+    """Turn each QUANTIZE from int8 to int16 into a DEQUANTIZE and a QUANTIZE: LiteRT 2.1.0 only narrows at once."""
+    from ai_edge_litert.schema_py_generated import BuiltinOperator, TensorType
+
+    for graph in model.subgraphs:
+        operators = []
+        for operator in graph.operators:
+            if model.operatorCodes[operator.opcodeIndex].builtinCode == BuiltinOperator.QUANTIZE:
+                source, target = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+                if (source.type, target.type) == (TensorType.INT8, TensorType.INT16):
+                    real = _float_twin(graph, int(operator.outputs[0]))
+                    operators.append(_cast(model, "DEQUANTIZE", source=int(operator.inputs[0]), target=real))
+                    operator.inputs = [real]
+            operators.append(operator)
+        graph.operators = operators
+
+
 def make_edges_uint8(model: Any) -> None:
     """Turn int8 inputs and outputs of every subgraph that a signature names (or the first) into uint8 ones, exactly."""
     from ai_edge_litert.schema_py_generated import TensorType
@@ -55,7 +72,7 @@ def make_edges_uint8(model: Any) -> None:
 def _put_before(model: Any, subgraph: int, at: int) -> None:
     graph = model.subgraphs[subgraph]
     new = _uint8_twin(graph, at)
-    graph.operators.insert(0, _requantize(model, source=new, target=at))
+    graph.operators.insert(0, _cast(model, "QUANTIZE", source=new, target=at))
     graph.inputs = [new if index == at else index for index in graph.inputs]
     _rename_in_signatures(model, subgraph, "inputs", at, new)
 
@@ -63,7 +80,7 @@ def _put_before(model: Any, subgraph: int, at: int) -> None:
 def _put_after(model: Any, subgraph: int, at: int) -> None:
     graph = model.subgraphs[subgraph]
     new = _uint8_twin(graph, at)
-    graph.operators.append(_requantize(model, source=at, target=new))
+    graph.operators.append(_cast(model, "QUANTIZE", source=at, target=new))
     graph.outputs = [new if index == at else index for index in graph.outputs]
     _rename_in_signatures(model, subgraph, "outputs", at, new)
 
@@ -84,12 +101,22 @@ def _uint8_twin(graph: Any, at: int) -> int:
     return len(graph.tensors) - 1
 
 
-def _requantize(model: Any, *, source: int, target: int) -> Any:
+def _float_twin(graph: Any, at: int) -> int:
+    from ai_edge_litert.schema_py_generated import TensorT, TensorType
+
+    stored, real = graph.tensors[at], TensorT()
+    real.name, real.shape, real.shapeSignature = stored.name + b"_float", stored.shape, stored.shapeSignature
+    real.type, real.buffer, real.hasRank = TensorType.FLOAT32, 0, stored.hasRank
+    graph.tensors.append(real)
+    return len(graph.tensors) - 1
+
+
+def _cast(model: Any, op: str, *, source: int, target: int) -> Any:
     from ai_edge_litert.schema_py_generated import BuiltinOperator, OperatorT
     from ai_edge_quantizer.transformations.transformation_utils import add_op_code
 
     operator = OperatorT()
-    operator.opcodeIndex = add_op_code(BuiltinOperator.QUANTIZE, model.operatorCodes)
+    operator.opcodeIndex = add_op_code(getattr(BuiltinOperator, op), model.operatorCodes)
     operator.inputs, operator.outputs = [source], [target]
     return operator
 

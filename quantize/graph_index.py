@@ -13,7 +13,7 @@ from typing import Any
 from ai_edge_quantizer.transformation_instruction_generator import TransformationInstructionsGenerator
 from ai_edge_quantizer.utils.tfl_flatbuffer_utils import get_tensor_name
 
-from quantize.kernels import FIXED_BY_LIBRARY, INT8_KERNELS, ScaleConstraint
+from quantize.kernels import FIXED_BY_LIBRARY, KERNELS, ScaleConstraint
 from quantize.static_parameters import library_name
 
 
@@ -43,8 +43,8 @@ class IndexedInstructionsGenerator(TransformationInstructionsGenerator):  # type
         """
         operator = self.flatbuffer_model.subgraphs[subgraph_id].operators[op_index]
         name = library_name(int(self.flatbuffer_model.operatorCodes[operator.opcodeIndex].builtinCode))
-        if name in INT8_KERNELS:
-            return INT8_KERNELS[name].constraint is not ScaleConstraint.NONE
+        if name in KERNELS:
+            return KERNELS[name].constraint is not ScaleConstraint.NONE
         if name in FIXED_BY_LIBRARY:
             return True
         return name in {*self._same_as_input_scale_ops, *self._same_as_output_scale_ops}

@@ -12,16 +12,27 @@ from quantize.calibration.method_names import RangeMethod, RangesOption
 from quantize.calibration.samples import SampleStream
 from quantize.correction.apply import correct
 from quantize.correction.names import parse_corrections
+from quantize.leftovers import require_none
 from quantize.load_check import require_loadable
+from quantize.modules import modules_beside
+from quantize.operators import operators
 from quantize.range_choice import quantize_with_ranges
-from quantize.recipe import Calibration, IoType, Recipe, TensorRange, read_recipe
+from quantize.recipe import (
+    ACTIVATIONS_INT8,
+    ACTIVATIONS_INT16,
+    Calibration,
+    IoType,
+    Precision,
+    Recipe,
+    TensorRange,
+    read_recipe,
+)
 from quantize.result import QuantizationResult
 from quantize.rewritten import rewritten
 from quantize.rules import observed_tensors, static_rules
+from quantize.scheme import Scheme
+from quantize.selection import overrides
 from verify.artifact import sha256_of
-from verify.errors import QuantizationFailed
-from verify.runners.tflite_file import open_model
-from verify.runners.tflite_inspect import opcode_names
 from verify.signature import Signature
 
 NOT_FOR_USE = "NOT FOR USE but to measure speed: all activations were given one range, without looking at any sample"
@@ -41,6 +52,20 @@ def make_dynamic_int8(model: Path, out: Path) -> QuantizationResult:
     return result
 
 
+def make_weight_only_int8(model: Path, out: Path) -> QuantizationResult:
+    """Weights as int8, turned back into floats as the file runs."""
+    result = tflite.to_weight_only_int8(model, out)
+    require_loadable(out)
+    return result
+
+
+def make_int4_weights(model: Path, out: Path) -> QuantizationResult:
+    """Weights as int4 where LiteRT computes on them, else int8; activations quantized as the file runs."""
+    result = tflite.to_int4_weights(model, out)
+    require_loadable(out)
+    return result
+
+
 def make_int8(
     model: Path,
     out: Path,
@@ -51,27 +76,40 @@ def make_int8(
     max_samples: int,
     corrections: str = "auto",
     ranges: RangesOption = RangesOption.AUTO,
+    scheme: Scheme = Scheme(),  # noqa: B008  # frozen
 ) -> QuantizationResult:
-    """Weights and activations as int8, with ranges learnt from samples.
+    """Weights and activations as int8, or as ``scheme`` says, with ranges learnt from samples.
 
     Samples are in PyTorch layout; ``signature`` leads from there to the model's own.
     The result's recipe remakes the same bytes with :func:`remake_int8`.
     """
-    _require_straight(model)
+    scheme.require_consistent(io)
     wanted = parse_corrections(corrections)
-    with rewritten(model) as source:
-        rules = static_rules(source)
-        recipe = partial(Recipe, sha256_of(model), tflite.ENGINE, tflite.engine_version(), io, rules)
+    wide = ACTIVATIONS_INT16 if scheme.activations is Precision.INT16 else ACTIVATIONS_INT8
+    with rewritten(model, wide) as source:
+        rules = static_rules(source, wide, scheme.weight_bits, per_tensor_weights=scheme.per_tensor_weights)
+        lifted = overrides(scheme.keep_float, scheme.keep_int16, operators(model, modules_beside(model)))
+        recipe = partial(
+            Recipe,
+            sha256_of(model),
+            tflite.ENGINE,
+            tflite.engine_version(),
+            io,
+            rules,
+            overrides=lifted,
+            input_stats=scheme.input_stats,
+        )
         calibrated = calibrate(source, rules, SampleStream(calibration, signature, max_samples))
         result = quantize_with_ranges(source, out, calibrated, recipe, ranges.method)
         result = correct(source, out, result, partial(SampleStream, calibration, signature, max_samples), wanted)
+    if scheme.require_full_int8:
+        require_none(result.float_ops, model.name)
     require_loadable(out)
     return replace(result, notes=(f"calibrated on {calibrated.sample_count} samples", *calibrated.notes, *result.notes))
 
 
 def make_int8_for_speed(model: Path, out: Path, *, io: IoType, low: float, high: float) -> QuantizationResult:
     """Weights and activations as int8, every activation by one range: it runs as fast as a right one, and is wrong."""
-    _require_straight(model)
     with rewritten(model) as source:
         rules = static_rules(source)
         ranges = tuple(TensorRange(name, low, high) for name, _ in observed_tensors(source, rules))
@@ -90,15 +128,3 @@ def remake_int8(model: Path, out: Path, recipe: Path) -> QuantizationResult:
     if read.calibration.method is not RangeMethod.GIVEN:
         return result
     return replace(result, notes=(NOT_FOR_USE, *result.notes))
-
-
-def _require_straight(model: Path) -> None:
-    with open_model(model) as opened:
-        inside = sorted({"IF", "WHILE"} & set(opcode_names(opened)))
-    if inside:
-        raise QuantizationFailed(
-            f"{model.name} computes in {' and '.join(inside)}, and LiteRT shows no values from in there, so that int8 "
-            "ranges cannot be learnt",
-            fix="use the float16 or dynamic int8 file; recurrent layers over a short fixed length are written out "
-            "without a loop",
-        )

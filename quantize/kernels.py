@@ -30,25 +30,43 @@ class Stored:
 
 @dataclass(frozen=True)
 class Kernel:
-    """What an int8 kernel asks of its tensors. ``output`` goes with ``FIXED_OUTPUT`` only."""
+    """What an int8 kernel asks of its tensors.
+
+    ``output`` goes with ``FIXED_OUTPUT`` only; ``int16``: it takes such activations too.
+    """
 
     constraint: ScaleConstraint
     output: Stored | None = None
+    int16: bool = False
 
 
-_FREE = ("ABS", "ARG_MAX", "ARG_MIN", "ELU", "EXP", "GREATER", "GREATER_EQUAL", "LEAKY_RELU", "LESS", "LESS_EQUAL")
-_FREE_TOO = ("LOG", "PRELU", "REDUCE_PROD", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1")
-_MOVING = ("BATCH_TO_SPACE_ND", "DEPTH_TO_SPACE", "EXPAND_DIMS", "FILL", "MATRIX_DIAG", "REDUCE_MAX", "REVERSE_V2")
-_MOVING_TOO = ("RESIZE_NEAREST_NEIGHBOR", "SCATTER_ND", "SPACE_TO_BATCH_ND", "SPLIT_V", "SQUEEZE", "TILE", "TOPK_V2")
+_INT8_ONLY = (
+    "ARG_MAX",
+    "ARG_MIN",
+    "ELU",
+    "GREATER",
+    "GREATER_EQUAL",
+    "LESS",
+    "LESS_EQUAL",
+    "RELU_0_TO_1",
+    "RELU_N1_TO_1",
+)
+_INT16_TOO = ("ABS", "EXP", "LEAKY_RELU", "LOG", "PRELU", "REDUCE_PROD", "RELU6")
+_MOVING_INT8_ONLY = ("BATCH_TO_SPACE_ND", "DEPTH_TO_SPACE", "SCATTER_ND", "TILE")
+_MOVING = ("EXPAND_DIMS", "FILL", "MATRIX_DIAG", "REDUCE_MAX", "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2", "SPLIT_V")
+_MOVING_TOO = ("SPACE_TO_BATCH_ND", "SQUEEZE", "TOPK_V2")
 
-INT8_KERNELS: Mapping[str, Kernel] = {
-    **dict.fromkeys(_FREE + _FREE_TOO, Kernel(ScaleConstraint.NONE)),
-    **dict.fromkeys(_MOVING + _MOVING_TOO, Kernel(ScaleConstraint.AS_INPUT)),
-    "MINIMUM": Kernel(ScaleConstraint.AS_OUTPUT),
+KERNELS: Mapping[str, Kernel] = {
+    **dict.fromkeys(_INT8_ONLY, Kernel(ScaleConstraint.NONE)),
+    **dict.fromkeys(_INT16_TOO, Kernel(ScaleConstraint.NONE, int16=True)),
+    **dict.fromkeys(_MOVING_INT8_ONLY, Kernel(ScaleConstraint.AS_INPUT)),
+    **dict.fromkeys(_MOVING + _MOVING_TOO, Kernel(ScaleConstraint.AS_INPUT, int16=True)),
+    "MINIMUM": Kernel(ScaleConstraint.AS_OUTPUT, int16=True),
+    "CAST": Kernel(ScaleConstraint.FIXED_OUTPUT, Stored(1.0, 0)),
     "L2_NORMALIZATION": Kernel(ScaleConstraint.FIXED_OUTPUT, Stored(1 / 128, 0)),
     "LOG_SOFTMAX": Kernel(ScaleConstraint.FIXED_OUTPUT, Stored(16 / 256, 127)),
 }
-"""By TFLite's own names."""
+"""By TFLite's own names. A CAST only of booleans: whole numbers may be beyond an int8's."""
 
 FIXED_BY_LIBRARY = frozenset({"LOGISTIC", "SOFTMAX", "TANH"})
 """Ops whose results the library itself stores at the kernel's fixed scale."""

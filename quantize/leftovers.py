@@ -7,22 +7,62 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from quantize.kernels import INT8_KERNELS
+from quantize.kernels import KERNELS
+from quantize.recipe import Precision, Recipe
 from quantize.result import FloatOp
-from quantize.rules import LEFT_ALONE
-from verify.runners.tflite_file import dtype_of, open_model
-from verify.runners.tflite_inspect import float_op_counts, opcode_names
+from quantize.selection import rule_name
+from verify.errors import NotFullyInt8
+from verify.runners.tflite_file import dtype_of, open_model, tensor_map
+from verify.runners.tflite_inspect import float_operators, opcode_names
 
-_RULE_NAMES = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
-"""TFLite's name → the quantizer library's, where they differ."""
+_KEPT = "it was asked to be kept in float", ""
+
+_UNROLL = "give the recurrent layer a short fixed length: it is then written out step by step"
+
+_INSIDE = "it is inside a loop or a branch, and LiteRT shows no values from in there", _UNROLL
+
+_LOOP = "LiteRT shows no values from inside it, so that int8 ranges cannot be learnt", _UNROLL
+
+_REASONS = {
+    "WHILE": _LOOP,
+    "IF": _LOOP,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (
+        "LiteRT's float kernel shows no values of its cell, which its int8 kernel needs ranges of",
+        _UNROLL,
+    ),
+    "CAST": ("an int8 holds no whole number beyond 127", "give the model floats, or booleans"),
+    "DIV": (
+        "LiteRT's int8 kernel stops where a divisor is stored as 0, so it is computed in float between a dequantize "
+        "and a quantize",
+        "multiply by the reciprocal (rsqrt, in a normalisation) if every op must be int8",
+    ),
+}
+"""Those of :data:`quantize.rules.LEFT_ALONE` among them."""
 
 _LARGE_WEIGHTS = 1024
 """Elements. Smaller constants, and vectors (biases), stay in float on purpose in weight-only files."""
 
 
-def left_in_float(path: Path, ruled: Collection[str]) -> tuple[FloatOp, ...]:
-    """Ops of a static int8 file that compute in float. ``ruled`` are the op types the recipe has a rule for."""
-    return tuple(FloatOp(op, count, *_why(op, ruled)) for op, count in float_op_counts(path))
+def left_in_float(path: Path, recipe: Recipe) -> tuple[FloatOp, ...]:
+    """Ops of a static file that compute in float, most frequent first. A type comes twice if its reasons differ."""
+    ruled = {rule.op for rule in recipe.ops}
+    kept = {each.output for each in recipe.overrides if each.precision is Precision.FLOAT}
+    found: dict[tuple[str, str, str], list[str]] = {}
+    with open_model(path) as model:
+        main = tensor_map(model).subgraph
+    for each in float_operators(path):
+        reason, remedy = _INSIDE if each.subgraph != main else _KEPT if each.output in kept else _why(each.op, ruled)
+        found.setdefault((each.op, reason, remedy), []).append(each.output)
+    ranked = sorted(found.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+    return tuple(FloatOp(op, len(names), reason, remedy, tuple(names)) for (op, reason, remedy), names in ranked)
+
+
+def require_none(float_ops: Collection[FloatOp], model: str) -> None:
+    """Raise ``NotFullyInt8`` that lists what computes in float, and why, if anything does."""
+    if float_ops:
+        listed = "; ".join(f"{each.count} × {each.op} ({each.reason})" for each in float_ops)
+        remedies = dict.fromkeys(each.remedy for each in float_ops if each.remedy)
+        raise NotFullyInt8(f"not every op of {model} can be int8: {listed}", fix="; ".join(remedies))
 
 
 def float_weights(path: Path) -> tuple[FloatOp, ...]:
@@ -49,19 +89,15 @@ def _is_large_float_constant(model: Any, graph: Any, at: int) -> bool:
 
 
 def _why(op: str, ruled: Collection[str]) -> tuple[str, str]:
-    if _RULE_NAMES.get(op, op) in ruled:
+    if op in _REASONS:
+        return _REASONS[op]
+    if op not in KERNELS and rule_name(op) in ruled:
         return "the recipe has an int8 rule for it, but not for tensors of the type it has here", ""
-    if op in LEFT_ALONE:
+    if op in KERNELS:
         return (
-            "LiteRT's int8 kernel stops where a divisor is stored as 0, so it is computed in float between a "
+            "LiteRT computes it in int8, but not in what the recipe asks for, so it is computed in float between a "
             "dequantize and a quantize",
-            "multiply by the reciprocal (rsqrt, in a normalisation) if every op must be int8",
-        )
-    if op in INT8_KERNELS:
-        return (
-            "LiteRT has an int8 kernel for it, but the recipe has no rule, so it is computed in float "
-            "between a dequantize and a quantize",
-            "make the recipe anew",
+            "replace it in the model, or use the int8 file",
         )
     return (
         "LiteRT has no int8 kernel for it, so it is computed in float between a dequantize and a quantize",

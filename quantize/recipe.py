@@ -82,6 +82,19 @@ class OpRule:
 
 
 @dataclass(frozen=True)
+class InputStats:
+    """How a byte, 0 to 255, at an input means a real number: real = (byte - mean) / std."""
+
+    input: str
+    mean: float
+    std: float
+
+    def limits(self) -> tuple[float, float]:
+        """What 0 and 255 mean."""
+        return (0 - self.mean) / self.std, (255 - self.mean) / self.std
+
+
+@dataclass(frozen=True)
 class Override:
     """One op that is not computed as its type's rule says; ``output`` is the name of a tensor that it gives."""
 
@@ -119,6 +132,7 @@ class Recipe:
     ops: tuple[OpRule, ...]
     calibration: Calibration
     overrides: tuple[Override, ...] = ()
+    input_stats: tuple[InputStats, ...] = ()
     schema_version: str = SCHEMA_VERSION
 
 

@@ -17,6 +17,8 @@ class FloatOp:
     count: int
     reason: str
     remedy: str = ""
+    tensors: tuple[str, ...] = ()
+    """The first tensor that each gives, where the file is a static one."""
 
 
 @dataclass(frozen=True)

@@ -3,45 +3,55 @@
 - NEG → MUL by -1. LiteRT's kernel negates the stored numbers and wraps -128, which no range prevents.
 - SQUARE → MUL by itself.
 - ADD_N → ADD, one after the other, in the order in which the kernel adds.
+
+For int16 activations also, since those kernels are missing or wrong:
+
+- SQUARED_DIFFERENCE → SUB, MUL by itself.
+- HARD_SWISH → ADD of 3 with a ReLU6 fused, MUL, MUL by 1/6.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from quantize.recipe import ACTIVATIONS_INT8, ACTIVATIONS_INT16, TensorRule
 from quantize.unpacked import unpack, write
-from verify.runners.tflite_file import open_model
+from verify.runners.tflite_file import open_model, tensor_map
 from verify.runners.tflite_inspect import opcode_names
+
+Rewrite = Callable[[Any, Any, Any], list[Any]]
+"""(model, subgraph, operator) → the operators in its place."""
 
 
 @contextmanager
-def rewritten(model: Path) -> Iterator[Path]:
+def rewritten(model: Path, activations: TensorRule = ACTIVATIONS_INT8) -> Iterator[Path]:
     """The file with such ops replaced, for as long as the context is open; the very file where it has none.
 
     Names of tensors stay. Calibrate and quantize what this gives.
     """
+    rewrites = {**_REWRITES, **(_WIDE_REWRITES if activations == ACTIVATIONS_INT16 else {})}
     with open_model(model) as opened:
-        present = set(opcode_names(opened)) & set(_REWRITES)
+        present, main = set(opcode_names(opened)) & set(rewrites), tensor_map(opened).subgraph
     if not present:
         yield model
         return
     unpacked = unpack(model.read_bytes())
-    for graph in unpacked.subgraphs:
-        graph.operators = [new for old in graph.operators for new in _replaced(unpacked, graph, old)]
+    for graph in unpacked.subgraphs[main : main + 1]:
+        graph.operators = [new for old in graph.operators for new in _replaced(rewrites, unpacked, graph, old)]
     with tempfile.TemporaryDirectory(prefix="quantize-") as folder:
         path = Path(folder) / model.name
         write(unpacked, path)
         yield path
 
 
-def _replaced(model: Any, graph: Any, operator: Any) -> list[Any]:
-    rewrite = _REWRITES.get(_name(model, operator))
+def _replaced(rewrites: Mapping[str, Rewrite], model: Any, graph: Any, operator: Any) -> list[Any]:
+    rewrite = rewrites.get(_name(model, operator))
     if rewrite is None or not _is_float(graph, operator):
         return [operator]
     return rewrite(model, graph, operator)
@@ -60,13 +70,7 @@ def _is_float(graph: Any, operator: Any) -> bool:
 
 
 def _negated(model: Any, graph: Any, operator: Any) -> list[Any]:
-    from ai_edge_litert.schema_py_generated import TensorType
-    from ai_edge_quantizer.transformations.transformation_utils import add_new_constant_tensor
-
-    name = graph.tensors[operator.outputs[0]].name.decode() + "/minus_one"
-    minus_one = add_new_constant_tensor(
-        name.encode(), np.array(-1, np.float32), TensorType.FLOAT32, graph, model.buffers, [], True
-    )
+    minus_one = _scalar(model, graph, operator, "minus_one", -1)
     return [_binary(model, "MUL", operator.inputs[0], minus_one, operator.outputs[0])]
 
 
@@ -79,19 +83,48 @@ def _added(model: Any, graph: Any, operator: Any) -> list[Any]:
     total, *rest = map(int, operator.inputs)
     steps = []
     for number, addend in enumerate(rest, start=1):
-        target = operator.outputs[0] if number == len(rest) else _partial_sum(graph, operator.outputs[0], number)
+        target = operator.outputs[0] if number == len(rest) else _between(graph, operator.outputs[0], number)
         steps.append(_binary(model, "ADD", total, addend, target))
         total = target
     return steps or [operator]
 
 
-def _partial_sum(graph: Any, like: int, number: int) -> int:
+def _squared_difference(model: Any, graph: Any, operator: Any) -> list[Any]:
+    difference = _between(graph, operator.outputs[0], 1)
+    return [
+        _binary(model, "SUB", *operator.inputs, difference),
+        _binary(model, "MUL", difference, difference, operator.outputs[0]),
+    ]
+
+
+def _hard_swish(model: Any, graph: Any, operator: Any) -> list[Any]:
+    from ai_edge_litert.schema_py_generated import ActivationFunctionType
+
+    (x,), (y,) = operator.inputs, operator.outputs
+    three, sixth = _scalar(model, graph, operator, "three", 3), _scalar(model, graph, operator, "sixth", 1 / 6)
+    clipped, product = _between(graph, y, 1), _between(graph, y, 2)
+    shifted = _binary(model, "ADD", x, three, clipped)
+    shifted.builtinOptions.fusedActivationFunction = ActivationFunctionType.RELU6
+    return [shifted, _binary(model, "MUL", x, clipped, product), _binary(model, "MUL", product, sixth, y)]
+
+
+def _scalar(model: Any, graph: Any, operator: Any, name: str, number: float) -> int:
+    from ai_edge_litert.schema_py_generated import TensorType
+    from ai_edge_quantizer.transformations.transformation_utils import add_new_constant_tensor
+
+    full_name = f"{graph.tensors[operator.outputs[0]].name.decode()}/{name}"
+    array = np.array(number, np.float32)
+    return int(add_new_constant_tensor(full_name.encode(), array, TensorType.FLOAT32, graph, model.buffers, [], True))
+
+
+def _between(graph: Any, like: int, number: int) -> int:
+    """A new tensor on the way to one of that shape."""
     from ai_edge_litert.schema_py_generated import TensorT
 
-    total, new = graph.tensors[like], TensorT()
-    new.name = f"{total.name.decode()}/{number}".encode()
-    new.shape, new.shapeSignature, new.type, new.hasRank = total.shape, total.shapeSignature, total.type, total.hasRank
-    new.buffer = 0
+    result, new = graph.tensors[like], TensorT()
+    new.name = f"{result.name.decode()}/{number}".encode()
+    new.shape, new.shapeSignature, new.type = result.shape, result.shapeSignature, result.type
+    new.hasRank, new.buffer = result.hasRank, 0
     graph.tensors.append(new)
     return len(graph.tensors) - 1
 
@@ -108,4 +141,5 @@ def _binary(model: Any, op: str, left: int, right: int, target: int) -> Any:
     return operator
 
 
-_REWRITES: dict[str, Callable[[Any, Any, Any], list[Any]]] = {"NEG": _negated, "SQUARE": _squared, "ADD_N": _added}
+_REWRITES: Mapping[str, Rewrite] = {"NEG": _negated, "SQUARE": _squared, "ADD_N": _added}
+_WIDE_REWRITES: Mapping[str, Rewrite] = {"SQUARED_DIFFERENCE": _squared_difference, "HARD_SWISH": _hard_swish}

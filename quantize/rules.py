@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from quantize.kernels import INT8_KERNELS
+from quantize.kernels import KERNELS
 from quantize.recipe import (
     ACTIVATIONS_INT8,
     ACTIVATIONS_INT16,
     IoType,
     OpRule,
     PerChannel,
+    PerTensor,
     Precision,
     Recipe,
     TensorRule,
@@ -26,8 +27,17 @@ LEFT_ALONE = frozenset({"DIV"})
 """Ops that the library makes int8 and LiteRT then may not run. DIV stops at a divisor whose stored value is 0, which
 any number may be (int8 files of ConvNeXt and EdgeNeXt were written and did not run)."""
 
+LEFT_ALONE_INT16 = frozenset({"SUM"})
+"""Its int16 kernel wants the results in the scale of the terms, in which a sum does not fit: 4 dB on a one-op file."""
 
-def static_rules(model: Path, activations: TensorRule = ACTIVATIONS_INT8) -> tuple[OpRule, ...]:
+
+INT4_WEIGHTS = frozenset({"CONV_2D", "FULLY_CONNECTED"})
+"""Ops that LiteRT computes on int4 weights and integer activations."""
+
+
+def static_rules(
+    model: Path, activations: TensorRule = ACTIVATIONS_INT8, weight_bits: int = 8, *, per_tensor_weights: bool = False
+) -> tuple[OpRule, ...]:
     """A rule for each op type of the model that LiteRT computes on such activations, in order of name."""
     from ai_edge_quantizer.utils.tfl_flatbuffer_utils import TFL_OP_TO_WEIGHT_QUANTIZED_DIM
 
@@ -38,10 +48,10 @@ def static_rules(model: Path, activations: TensorRule = ACTIVATIONS_INT8) -> tup
     axes = {op.value: axis for op, axis in TFL_OP_TO_WEIGHT_QUANTIZED_DIM.items()}
     rules = []
     for op in sorted(map(library_name, codes)):
-        axis = axes.get(op)
-        weights = None if axis is None else TensorRule(bits=8, symmetric=True, granularity=PerChannel(axis))
-        rule = OpRule(op, activations, weights)
-        if op not in LEFT_ALONE and has_kernel(rule):
+        granularity = PerTensor() if per_tensor_weights else PerChannel(axes.get(op, 0))
+        weights = TensorRule(weight_bits if op in INT4_WEIGHTS else 8, symmetric=True, granularity=granularity)
+        rule = OpRule(op, activations, weights if op in axes else None)
+        if has_kernel(rule):
             rules.append(rule)
     return tuple(rules)
 
@@ -114,12 +124,17 @@ def _library_config(rule: OpRule) -> Any:
 
 
 def has_kernel(rule: OpRule) -> bool:
-    """Whether LiteRT computes the op so: the library's policy allows it, or it is one of ours."""
+    """Whether LiteRT computes the op so, and right: the library's policy allows it, or it is one of ours."""
     from ai_edge_quantizer import algorithm_manager
     from ai_edge_quantizer.qtyping import TFLOperationName
 
-    if rule.op in INT8_KERNELS:
-        return rule.activations == ACTIVATIONS_INT8
+    wide = rule.activations.bits == ACTIVATIONS_INT16.bits
+    if rule.op in LEFT_ALONE or (wide and rule.op in LEFT_ALONE_INT16):
+        return False
+    if rule.op in KERNELS:
+        return KERNELS[rule.op].int16 or not wide
+    if rule.op not in {each.value for each in TFLOperationName}:
+        return False
     try:
         algorithm_manager.check_op_quantization_config(
             algorithm_manager.AlgorithmName.MIN_MAX_UNIFORM_QUANT, TFLOperationName(rule.op), _library_config(rule)

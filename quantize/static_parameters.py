@@ -1,7 +1,7 @@
 """Scale, zero point and stored values of every tensor of a static file: the library's steps, an op at a time.
 
 The library chooses a rule by a regular expression over tensor names and knows its own ops only. Here each operator is
-asked for by name and outputs, and ops of :data:`quantize.kernels.INT8_KERNELS` go through the
+asked for by name and outputs, and ops of :data:`quantize.kernels.KERNELS` go through the
 library's own materializer with their kernel's constraint. For the library's ops the numbers are the library's (a test
 compares files byte for byte).
 """
@@ -18,7 +18,7 @@ from ai_edge_quantizer.algorithms.utils import common_utils
 from ai_edge_quantizer.params_generator import ParamsGenerator
 from ai_edge_quantizer.utils import tfl_flatbuffer_utils as flatbuffer
 
-from quantize.kernels import INT8_KERNELS, ScaleConstraint, Stored
+from quantize.kernels import KERNELS, ScaleConstraint, Stored
 
 Parameters = dict[str, Any]
 ConfigOf = Callable[[str, tuple[str, ...]], Any | None]
@@ -34,21 +34,22 @@ _CONSTRAINTS = {
 class StaticParameters(ParamsGenerator):  # type: ignore[misc]  # the library has no types
     """The library's generator, each operator's config asked of ``config_of``."""
 
-    def generate(self, config_of: ConfigOf, ranges: dict[str, Any]) -> Parameters:
-        """What becomes of each tensor, by name. ``ranges`` is ``{tensor: {min, max}}`` and is changed on the way."""
-        inside: set[int] = set()
+    def generate(self, config_of: ConfigOf, ranges: dict[str, Any], main: int = 0) -> Parameters:
+        """What becomes of each tensor, by name. ``ranges`` is ``{tensor: {min, max}}`` and is changed on the way.
+
+        Subgraphs but ``main``, the bodies of loops, stay as they are: LiteRT shows no values from in there.
+        """
         for number, graph in enumerate(self.flatbuffer_model.subgraphs):
             info = qtyping.GraphInfo(graph.tensors, self.flatbuffer_model.buffers)
             graph.operators += flatbuffer.get_subgraph_input_output_operators(graph)
             for at, operator in enumerate(graph.operators):
                 name = self._name(operator)
                 outputs = tuple(graph.tensors[index].name.decode() for index in operator.outputs if index != -1)
-                config = None if number in inside else config_of(name, outputs)
-                if default_policy.is_non_quantizable_composite_op(operator):
+                config = config_of(name, outputs) if number == main else None
+                if default_policy.is_non_quantizable_composite_op(operator) or _is_other_cast(name, operator, graph):
                     config = None
                 at_in_graph = -1 if isinstance(operator, qtyping.IOOperator) else at
                 if config is None:
-                    inside |= set(flatbuffer.get_op_side_effect_subgraphs(operator))
                     self._update_model_quant_results(
                         self._get_params_for_no_quant_op(at_in_graph, operator, graph.tensors)
                     )
@@ -65,6 +66,14 @@ class StaticParameters(ParamsGenerator):  # type: ignore[misc]  # the library ha
         return library_name(int(self.flatbuffer_model.operatorCodes[operator.opcodeIndex].builtinCode))
 
 
+def _is_other_cast(name: str, operator: Any, graph: Any) -> bool:
+    """Whether it is a CAST of anything but booleans to floats."""
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    types = [graph.tensors[at].type for at in (*operator.inputs, *operator.outputs)]
+    return name == "CAST" and types != [TensorType.BOOL, TensorType.FLOAT32]
+
+
 def library_name(code: int) -> str:
     """The library's name of a builtin op; TFLite's own where it has none."""
     from ai_edge_litert.schema_py_generated import BuiltinOperator
@@ -76,15 +85,15 @@ def library_name(code: int) -> str:
 
 
 def _library_name(name: str) -> Any:
-    return name if name in INT8_KERNELS else qtyping.TFLOperationName(name)
+    return name if name in KERNELS else qtyping.TFLOperationName(name)
 
 
 def _materialized(name: str, op: Any, info: Any, ranges: dict[str, Any]) -> list[Any]:
-    if name not in INT8_KERNELS:
+    if name not in KERNELS:
         algorithm = algorithm_manager.AlgorithmName.MIN_MAX_UNIFORM_QUANT
         materialize = algorithm_manager.get_quantization_func(algorithm, op.op_name, qtyping.QuantizeMode.MATERIALIZE)
         return list(materialize(op, info, ranges))
-    kernel = INT8_KERNELS[name]
+    kernel = KERNELS[name]
     if kernel.output is not None:
         return list(
             common_utils.materialize_op_with_output_activation_constraint(

@@ -16,14 +16,16 @@ from typing import Any
 import numpy as np
 
 from quantize import edges
-from quantize.additive_masks import additive_masks
+from quantize.attention_masks import attention_masks
 from quantize.dead_channels import widened_weights
 from quantize.float16_biases import cast_biases
 from quantize.leftovers import float_weights, left_in_float
-from quantize.recipe import IoType, Recipe, TensorRange
+from quantize.operators import operators
+from quantize.recipe import ACTIVATIONS_INT8, IoType, Recipe, TensorRange
 from quantize.result import QuantizationResult
 from quantize.rewritten import rewritten
-from quantize.rules import EVERY_SCOPE, config_of, has_kernel
+from quantize.rules import EVERY_SCOPE, INT4_WEIGHTS, config_of, has_kernel
+from quantize.selection import require_applicable
 from quantize.symmetric_operands import symmetric_operands
 from quantize.unpacked import unpack, write
 from quantize.unused_tensors import release_buffers, type_unread_parts
@@ -68,34 +70,55 @@ def to_int8(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
     library refuses.
     """
     _require_applicable(model, recipe)
-    with rewritten(model) as source:
+    with rewritten(model, recipe.ops[0].activations if recipe.ops else ACTIVATIONS_INT8) as source:
         return apply_recipe(source, out, recipe)
 
 
 def apply_recipe(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
     """As :func:`to_int8`, for a recipe that was just made for this very model, which is :func:`rewritten` already."""
-    seen = recipe.calibration.ranges
-    masks = additive_masks(model, seen)
-    replaced = {each.tensor: each for mask in masks for each in (mask.constant, mask.sum)}
+    require_applicable(recipe, operators(model))
+    seen = _with_input_stats(model, recipe)
+    masks = attention_masks(model, seen)
+    replaced = {each.tensor: each for mask in masks for each in mask.ranges}
     wanted = symmetric_operands(model, ({each.tensor: each for each in seen} | replaced).values())
     widened = widened_weights(model, recipe.ops, wanted)
     ranges = _library_ranges(model, wanted)
     ranges |= {each.tensor: {"min": -each.bound, "max": each.bound} for each in widened}
     edit = edges.make_edges_uint8 if recipe.io is IoType.UINT8 else None
-    _quantize(model, out, partial(_static_parameters, recipe, ranges), edit)
-    ruled = {rule.op for rule in recipe.ops}
+    _quantize(model, out, partial(_static_parameters, recipe, ranges, _main_subgraph(model)), edit)
     notes = (
         *(
             f"{each.tensor}: {each.widened_channels} channels have next to no weights; their range was widened "
             "so that the bias fits"
             for each in widened
         ),
-        *(
-            f"{mask.constant.tensor}: minus infinity is stored as {mask.constant.low:.3g}, from where softmax gives 0"
-            for mask in masks
-        ),
+        *(f"{mask.hidden}: minus infinity is stored as {mask.low:.3g}, from where softmax gives 0" for mask in masks),
     )
-    return QuantizationResult(tflite_signature(out, {}), left_in_float(out, ruled), recipe, notes)
+    return QuantizationResult(tflite_signature(out, {}), left_in_float(out, recipe), recipe, notes)
+
+
+def to_weight_only_int8(model: Path, out: Path) -> QuantizationResult:
+    """Store weights as int8, one scale a channel; LiteRT turns them back and computes in float. Needs no data."""
+    from ai_edge_quantizer.qtyping import TFLOperationName
+    from ai_edge_quantizer.recipe_manager import RecipeManager
+
+    recipes = RecipeManager()
+    recipes.add_weight_only_config(EVERY_SCOPE, TFLOperationName.ALL_SUPPORTED, num_bits=8)
+    _quantize(model, out, partial(_weight_parameters, recipes))
+    return QuantizationResult(tflite_signature(out, {}), float_weights(out))
+
+
+def to_int4_weights(model: Path, out: Path) -> QuantizationResult:
+    """As :func:`to_dynamic_int8`, with int4 weights in the ops that LiteRT computes on them. Needs no data."""
+    from ai_edge_quantizer.qtyping import TFLOperationName
+    from ai_edge_quantizer.recipe_manager import RecipeManager
+
+    recipes = RecipeManager()
+    recipes.add_dynamic_config(EVERY_SCOPE, TFLOperationName.ALL_SUPPORTED, num_bits=8)
+    for op in sorted(INT4_WEIGHTS | {"EMBEDDING_LOOKUP"}):
+        recipes.add_dynamic_config(EVERY_SCOPE, TFLOperationName(op), num_bits=4)
+    _quantize(model, out, partial(_weight_parameters, recipes))
+    return QuantizationResult(tflite_signature(out, {}), float_weights(out))
 
 
 def engine_version() -> str:
@@ -103,10 +126,25 @@ def engine_version() -> str:
     return importlib.metadata.version(ENGINE)
 
 
-def _static_parameters(recipe: Recipe, ranges: dict[str, Any], content: bytes) -> dict[str, Any]:
+def _with_input_stats(model: Path, recipe: Recipe) -> tuple[TensorRange, ...]:
+    """The recipe's ranges, those of inputs replaced whose scale and zero point are given."""
+    with open_model(model) as opened:
+        names = tensor_map(opened)
+        graph = opened.Subgraphs(names.subgraph)
+        tensors = {name: graph.Tensors(at).Name().decode() for name, at in names.inputs}
+    given = {tensors[each.input]: TensorRange(tensors[each.input], *each.limits()) for each in recipe.input_stats}
+    return tuple(given.get(each.tensor, each) for each in recipe.calibration.ranges)
+
+
+def _main_subgraph(model: Path) -> int:
+    with open_model(model) as opened:
+        return tensor_map(opened).subgraph
+
+
+def _static_parameters(recipe: Recipe, ranges: dict[str, Any], main: int, content: bytes) -> dict[str, Any]:
     from quantize.static_parameters import StaticParameters
 
-    return StaticParameters(content).generate(config_of(recipe), ranges)
+    return StaticParameters(content).generate(config_of(recipe), ranges, main)
 
 
 def _weight_parameters(recipes: Any, content: bytes) -> dict[str, Any]:
@@ -148,6 +186,7 @@ def _quantize(
     del instructions
     edges.repoint_outputs(unpacked, outputs)
     edges.restore_dynamic_dims(unpacked)
+    edges.widen_through_float(unpacked)
     release_buffers(unpacked)
     type_unread_parts(unpacked)
     if edit is not None:

@@ -136,6 +136,10 @@ class QuantizationFailed(ConversionError):
     """The quantizer refused the model or its ranges."""
 
 
+class NotFullyInt8(QuantizationFailed):
+    """Every op was to be int8, and some cannot be."""
+
+
 class ContractBroken(ConversionError):
     """A stage returned an artifact that does not keep what the stage promises."""
 

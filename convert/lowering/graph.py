@@ -86,7 +86,10 @@ def _walk(model: ir.Model, scope: Scope, trace: Trace) -> tuple[Value, ...]:
     last_use = _last_uses(scope.graph)
     for position, node in enumerate(scope.graph):
         operands = [None if value is None else scope.value(str(value.name)) for value in node.inputs]
-        for output, value in zip(node.outputs, _lower(model, node, operands, scope, trace), strict=False):
+        results = _lower(model, node, operands, scope, trace)
+        if trace.origins is not None:
+            trace.origins.attribute(node, results)
+        for output, value in zip(node.outputs, results, strict=False):
             scope.values[str(output.name)] = value
         for name in last_use.get(position, ()):
             scope.values.pop(name, None)

@@ -16,6 +16,7 @@ from convert.layout.value import Tensor, Value
 from convert.lowering.functions import expand_functions
 from convert.lowering.graph import as_tensor, lower_graph, require_known_ops
 from convert.lowering.interface import declare
+from convert.lowering.origins import Origins, module_path, write_modules
 from convert.lowering.trace import Trace
 from convert.lowering.weights import Weights
 from verify.errors import LoweringFailed
@@ -32,6 +33,8 @@ class Lowered:
     signature: Signature
     function: Any
     weights: Weights = field(default_factory=Weights)
+    origins: Origins = field(default_factory=Origins)
+    output_modules: Mapping[str, str] = field(default_factory=dict)
 
 
 def lower(model: ir.Model, layouts: Mapping[str, str] | None = None, *, only_to_save: bool = False) -> Lowered:
@@ -45,8 +48,9 @@ def lower(model: ir.Model, layouts: Mapping[str, str] | None = None, *, only_to_
     require_known_ops(model)
     signature = declare(model, layouts or {})
     weights = Weights(deferred=only_to_save)
-    function = _traced(model, signature, weights)
-    return Lowered(_module(function, weights), signature, function, weights)
+    origins = Origins()
+    function = _traced(model, signature, weights, origins)
+    return Lowered(_module(function, weights), signature, function, weights, origins, _output_modules(model))
 
 
 def save(lowered: Lowered, folder: Path) -> None:
@@ -57,6 +61,7 @@ def save(lowered: Lowered, folder: Path) -> None:
     write = tf.autograph.experimental.do_not_convert(tf.saved_model.save)  # it would rewrite TensorFlow's own wrapper
     write(lowered.module, str(folder), signatures={SIGNATURE: lowered.function}, options=options)
     _settle_fingerprint(folder / "fingerprint.pb")
+    write_modules(folder, lowered.origins.modules(), lowered.output_modules)
 
 
 def _settle_fingerprint(path: Path) -> None:
@@ -70,9 +75,14 @@ def _settle_fingerprint(path: Path) -> None:
     path.write_bytes(fingerprint.SerializeToString(deterministic=True))
 
 
-def _traced(model: ir.Model, signature: Signature, weights: Weights) -> Any:
+def _output_modules(model: ir.Model) -> dict[str, str]:
+    makers = {str(output.name): output.producer() for output in model.graph.outputs}
+    return {name: module_path(node) for name, node in makers.items() if node is not None and module_path(node)}
+
+
+def _traced(model: ir.Model, signature: Signature, weights: Weights, origins: Origins) -> Any:
     def serve(*tensors: Tensor) -> dict[str, Tensor]:
-        trace = Trace(weights)
+        trace = Trace(weights, origins)
         inputs = {
             spec.name: _input(trace, spec, tensor) for spec, tensor in zip(signature.inputs, tensors, strict=True)
         }

@@ -13,14 +13,16 @@ from convert.layout.layout import Layout, plan_relayout
 from convert.layout.transposition import MOST_AXES, few_axes
 from convert.layout.value import Array, Tensor, Value
 from convert.lowering.kernel_types import transposed
+from convert.lowering.origins import Origins
 from convert.lowering.weights import Weights
 
 
 class Trace:
     """Turns values into tensors, and remembers what it made so that nothing is made twice."""
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, origins: Origins | None = None) -> None:
         self.weights = weights
+        self.origins = origins
         self._symbols: dict[str, tuple[Tensor, int]] = {}
         self._scalars: dict[str, Tensor] = {}
         self._known_as: dict[str, Size] = {}

@@ -73,6 +73,14 @@ class ToInt8(Stage):
     relevant_packages: ClassVar[tuple[str, ...]] = _PACKAGES
 
     int8_io: IoType = flag(IoType.INT8, "What the int8 file takes and gives.")
+    keep_float: tuple[str, ...] = flag(
+        (), "ops to leave in float: an op type, a PyTorch module (features.0.*) or a tensor", metavar="PATTERN"
+    )
+    keep_int16: tuple[str, ...] = flag((), "ops to give int16 activations, named likewise", metavar="PATTERN")
+    input_stats: tuple[str, ...] = flag(
+        (), "what an input's bytes mean: real = (byte - MEAN) / STD", metavar="[NAME=]MEAN,STD"
+    )
+    require_full_int8: bool = flag(False, "Fail, and say why, if any op stays in float.")
     max_samples: int = flag(DEFAULT_MAX_SAMPLES, "Use at most this many calibration samples.")
     ranges: RangesOption = flag(
         RangesOption.AUTO, "How int8 ranges are chosen; auto tries several on held-back samples."
@@ -85,12 +93,20 @@ class ToInt8(Stage):
         """Calibrate, quantize, load-check, write the recipe; raises ``SamplesInvalid`` or ``QuantizationFailed``."""
         from quantize.jobs import make_int8
         from quantize.recipe import recipe_path_beside, write_recipe
+        from quantize.scheme import Scheme, parse_input_stats
 
         if self.calibration is None:
             raise SamplesInvalid(
                 "a static int8 file needs calibration samples, and none were given",
                 fix="give some with --calib, or use the dynamic int8 file, which needs none",
             )
+        inputs = [spec.name for spec in artifact.signature.inputs if spec.dtype == "float32"]
+        scheme = Scheme(
+            keep_float=self.keep_float,
+            keep_int16=self.keep_int16,
+            input_stats=tuple(parse_input_stats(text, inputs) for text in self.input_stats),
+            require_full_int8=self.require_full_int8,
+        )
         result = make_int8(
             artifact.path,
             out,
@@ -98,6 +114,7 @@ class ToInt8(Stage):
             signature=artifact.signature,
             io=self.int8_io,
             max_samples=self.max_samples,
+            scheme=scheme,
             corrections=self.int8_corrections,
             ranges=self.ranges,
         )

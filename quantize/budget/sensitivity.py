@@ -14,7 +14,7 @@ from quantize.budget.candidates import Candidates
 from quantize.budget.cost import Costs
 from quantize.budget.graph import OpGraph
 from quantize.budget.judge import IDENTICAL_DB, Judge
-from quantize.kernels import INT8_KERNELS, ScaleConstraint
+from quantize.kernels import KERNELS, ScaleConstraint
 from quantize.recipe import IoType
 
 MOST_UNITS = 96
@@ -101,6 +101,6 @@ def _only_moving() -> frozenset[str]:
     from ai_edge_quantizer.algorithms.utils.common_utils import OpQuantConstraint
     from ai_edge_quantizer.utils.constrained_ops_utils import get_constrained_op_list
 
-    ours = {kind for kind, kernel in INT8_KERNELS.items() if kernel.constraint is ScaleConstraint.AS_INPUT}
+    ours = {kind for kind, kernel in KERNELS.items() if kernel.constraint is ScaleConstraint.AS_INPUT}
     library = {op.value for op in get_constrained_op_list(OpQuantConstraint.SAME_AS_INPUT_SCALE)}
     return frozenset((ours | library) - _MIXING)

@@ -93,12 +93,36 @@ def dead_channels(image):
     return classify(tf.nn.relu(conv(tf.nn.relu(tf.nn.conv2d(image, weights, 1, "SAME") + bias), 8)))
 
 
-def causal_attention(image):
+def attention(image, masked):
     rows = tf.reshape(image, (-1, 16, 48))
     queries, keys, values = (tf.matmul(rows, normal(48, 16, fan_in=48)) for _ in range(3))
-    scores = tf.matmul(queries, keys, transpose_b=True) / 4
-    future = np.triu(np.full((16, 16), -np.inf, np.float32), 1)
-    return {"mixed": tf.matmul(tf.nn.softmax(scores + future), values)}
+    scores = masked(tf.matmul(queries, keys, transpose_b=True) / 4, rows)
+    return {"mixed": tf.matmul(tf.nn.softmax(scores), values)}
+
+
+FUTURE = np.triu(np.ones((16, 16), bool), 1)
+
+
+def causal_attention(image):
+    return attention(image, lambda scores, _: scores + np.where(FUTURE, -np.inf, 0).astype(np.float32))
+
+
+def mildly_masked_attention(image):
+    return attention(image, lambda scores, _: scores + np.where(FUTURE, -1e4, 0).astype(np.float32))
+
+
+def filled_attention(image):
+    return attention(image, lambda scores, _: tf.where(FUTURE, np.float32(-np.inf), scores))
+
+
+def padded_attention(image):
+    """As BERT has it: 1 for what is there, computed as the model runs."""
+
+    def masked(scores, rows):
+        there = tf.cast(rows[:, :, 0] < 1.0, tf.float32)
+        return scores + tf.expand_dims((1.0 - there) * np.finfo(np.float32).min, 1)
+
+    return attention(image, masked)
 
 
 def unread_part(image):
@@ -125,6 +149,9 @@ save("overflowing", overflowing, IMAGE)
 save("dividing", dividing, IMAGE)
 save("dead_channels", dead_channels, IMAGE)
 save("causal_attention", causal_attention, IMAGE)
+save("mildly_masked_attention", mildly_masked_attention, IMAGE)
+save("filled_attention", filled_attention, IMAGE)
+save("padded_attention", padded_attention, IMAGE)
 save("unread_part", unread_part, IMAGE)
 save("looping", looping, IMAGE)
 save("mask", mask, IMAGE)

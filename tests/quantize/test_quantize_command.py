@@ -67,6 +67,15 @@ def test_the_layout_that_is_declared_beside_the_model_is_kept(folder):
         (["data.npz", "--to", "float16"], "data.npz is no TFLite file"),
         (["net_float32.tflite", "--calib", "missing.npz"], "does not exist"),
         (["net_float32.tflite", "--to", "float16", "-o", "net_float32.tflite"], "is the input itself"),
+        (["net_float32.tflite", "--to", "int4-weights", "--keep-float", "MEAN"], "takes neither samples nor a recipe"),
+        (["net_float32.tflite", "--calib", "data.npz", "--keep-float", "MEEN"], "near to it: MEAN"),
+        (["net_float32.tflite", "--calib", "data.npz", "--input-stats", "1"], "is no input statistics"),
+        (["net_float32.tflite", "--calib", "data.npz", "--weight-bits", "2"], "LiteRT takes 4 and 8"),
+        (
+            ["net_float32.tflite", "--to", "int16x8", "--calib", "data.npz", "--int8-io", "uint8"],
+            "give int16 or float32",
+        ),
+        (["net_float32.tflite", "--recipe", "x.json", "--keep-float", "MEAN"], "a recipe says them already"),
     ],
 )
 def test_bad_usage_leaves_with_2_says_why_and_writes_nothing(folder, arguments, message):
@@ -75,6 +84,39 @@ def test_bad_usage_leaves_with_2_says_why_and_writes_nothing(folder, arguments, 
     assert done.returncode == 2
     assert message in done.stderr
     assert sorted(folder.iterdir()) == before
+
+
+def test_ops_are_kept_in_float_and_the_input_means_what_was_said(folder):
+    wishes = ("--keep-float", "MEAN", "--int8-io", "uint8", "--input-stats", "128,64")
+    done = quantize("net_float32.tflite", "--calib", "data.npz", *wishes, "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    assert [(each["op"], each["reason"]) for each in made["float_ops"]] == [
+        ("MEAN", "it was asked to be kept in float")
+    ]
+    stored = made["signature"]["inputs"][0]["quantization"]
+    assert (stored["scale"], stored["zero_point"]) == (1 / 64, 128)
+
+
+@pytest.mark.parametrize("target", ["weight-only-int8", "int4-weights"])
+def test_weight_only_targets_need_no_data(target, folder):
+    assert quantize("net_float32.tflite", "--to", target, cwd=folder).returncode == 0
+    assert (folder / f"net_{target.replace('-', '_')}.tflite").is_file()
+
+
+def test_16x8_takes_and_gives_int16(folder):
+    done = quantize("net_float32.tflite", "--to", "int16x8", "--calib", "data.npz", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["signature"]["inputs"][0]["dtype"] == "int16"
+    assert (folder / "net_int16x8.recipe.json").is_file()
+
+
+def test_a_file_that_cannot_be_int8_throughout_leaves_with_3_and_says_what_is_not(folder, float_models):
+    shutil.copy(float_models / "leaky.tflite", folder / "leaky.tflite")
+    done = quantize("leaky.tflite", "--calib", "data.npz", "--require-full-int8", cwd=folder)
+    assert done.returncode == 3
+    assert "1 × ATAN2 (LiteRT has no int8 kernel for it" in done.stderr
+    assert not (folder / "leaky_int8.tflite").exists()
 
 
 def test_a_quantized_file_is_not_quantized_again(folder):

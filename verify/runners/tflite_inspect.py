@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ _WEIGHT_INTEGERS = frozenset({"int4", "int8", "uint8", "int2"})
 _QUANTIZED_INTEGERS = _WEIGHT_INTEGERS | {"int16"}
 _BETWEEN_WORLDS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 _ONLY_REARRANGE = frozenset({"RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS"})
+_ONLY_MEASURE = frozenset({"SHAPE", "RANK"})
 
 
 def op_counts(path: Path) -> OpCounts:
@@ -28,14 +30,32 @@ def op_counts(path: Path) -> OpCounts:
 
 
 def float_op_counts(path: Path) -> OpCounts:
-    """The ops of a quantized file that still compute in float.
+    """The ops of a quantized file that still compute in float, by type; see :func:`float_operators`."""
+    return _ranked(Counter(each.op for each in float_operators(path)))
 
-    An op counts when it gives a float tensor and takes no integer weights (LiteRT's hybrid kernels, as in
+
+@dataclass(frozen=True)
+class FloatOperator:
+    """One operator that computes in float; ``output`` names the first tensor that it gives."""
+
+    op: str
+    output: str
+    subgraph: int
+
+
+def float_operators(path: Path) -> tuple[FloatOperator, ...]:
+    """The operators of a quantized file that still compute in float, subgraph by subgraph.
+
+    An op counts when it takes or gives a float tensor and takes no integer weights (LiteRT's hybrid kernels, as in
     dynamic-range files, multiply in int8). Quantize and dequantize, and ops that only rearrange, do not count.
     """
     with open_model(path) as model:
-        return _ranked(
-            Counter(name for name, graph, operator in _operators(model) if _computes_in_float(name, graph, operator))
+        names = opcode_names(model)
+        return tuple(
+            FloatOperator(names[operator.OpcodeIndex()], _first_output(graph, operator), number)
+            for number, graph in enumerate(_graphs(model))
+            for operator in map(graph.Operators, range(graph.OperatorsLength()))
+            if _computes_in_float(names[operator.OpcodeIndex()], graph, operator)
         )
 
 
@@ -93,11 +113,16 @@ def opcode_names(model: Any) -> list[str]:
 
 
 def _computes_in_float(name: str, graph: Any, operator: Any) -> bool:
-    if name in _BETWEEN_WORLDS or name in _ONLY_REARRANGE:
+    if name in _BETWEEN_WORLDS | _ONLY_REARRANGE | _ONLY_MEASURE:
         return False
     inputs = {dtype_of(graph.Tensors(at)) for at in _indices(operator.InputsAsNumpy()) if at >= 0}
     outputs = {dtype_of(graph.Tensors(at)) for at in _indices(operator.OutputsAsNumpy())}
-    return bool(outputs & _FLOATING) and not inputs & _WEIGHT_INTEGERS
+    return bool((inputs | outputs) & _FLOATING) and not inputs & _WEIGHT_INTEGERS
+
+
+def _first_output(graph: Any, operator: Any) -> str:
+    outputs = _indices(operator.OutputsAsNumpy())
+    return str(graph.Tensors(outputs[0]).Name(), "utf-8") if outputs else ""
 
 
 def _indices(vector: Any) -> list[int]:
