@@ -14,6 +14,7 @@ from int8_macs import int8_mac_share
 from int8_nets import ROOT, Prepared
 from int8_types import Column
 
+from quantize.budget.goal import Budget
 from quantize.calibration.method_names import RangesOption
 from quantize.command import Request, Target, quantize_file
 from quantize.leftovers import float_op_counts
@@ -23,6 +24,7 @@ from verify.worker import Worker
 
 BY_HAND = ROOT / "tests" / "quantize" / "by_hand.py"
 LAST_WORDS = 300
+MAX_DROP = 0.005
 
 
 def make(engine: str, net: Prepared, out: Path, log: Path) -> Column:
@@ -30,7 +32,7 @@ def make(engine: str, net: Prepared, out: Path, log: Path) -> Column:
     out.unlink(missing_ok=True)
     started = time.perf_counter()
     try:
-        {"tensorflow": _tensorflow, "library": _library, "ours": _ours}[engine](net, out, log)
+        {"tensorflow": _tensorflow, "library": _library, "ours": _ours, "budget": _budget}[engine](net, out, log)
     except (ToolError, subprocess.CalledProcessError) as error:
         return Column(engine, failed=_words(error))
     seconds = time.perf_counter() - started
@@ -103,6 +105,12 @@ def _library(net: Prepared, out: Path, log: Path) -> None:
 
 def _ours(net: Prepared, out: Path, log: Path) -> None:  # noqa: ARG001 - the command keeps a log of its own
     quantize_ours(net, out)
+
+
+def _budget(net: Prepared, out: Path, log: Path) -> None:  # noqa: ARG001 - the command keeps a log of its own
+    """Judged by the samples that the table judges by; without a task, by the class that the float file gives."""
+    request = Request(net.float32, Target.INT8, out, calibration=str(net.calibration), evaluation=str(net.evaluation))
+    quantize_file(replace(request, budget=Budget(max_drop=MAX_DROP), even_if_missed=True))
 
 
 def quantize_ours(net: Prepared, out: Path, *, ranges: str = "auto", corrections: str = "auto") -> None:

@@ -20,7 +20,7 @@ from int8_types import Ceiling, Column, Int8Row, Quality, cached, key_of
 from verify.errors import ToolError
 
 BENCHMARKS = ROOT / "benchmarks"
-MADE_HERE = ("tensorflow", "library", "ours")
+MADE_HERE = ("tensorflow", "library", "ours", "budget")
 CEILINGS: dict[str, Callable[[Path, Path, Path], Covered]] = {
     "weights": with_int8_weights,
     "activations": with_int8_activations,
@@ -84,7 +84,7 @@ class _Row(Judged):
 
     def _column(self, engine: str) -> Column:
         """What the engine makes: its file, how good it is, and where it runs."""
-        own = [ROOT / "quantize", ROOT / "verify"] if engine == "ours" else []
+        own = [ROOT / "quantize", ROOT / "verify"] if engine in {"ours", "budget"} else []
         key = key_of(self.net.key, VERSIONS, [BENCHMARKS / "int8_engines.py", *JUDGES], *own)
 
         def compute() -> Column:

@@ -12,6 +12,7 @@ from typing import Any
 from quantize.budget.evaluation import Evaluation, hold_out, write_evaluation
 from quantize.budget.goal import Budget, BudgetMissed, Standing
 from quantize.budget.job import lift_within_budget
+from quantize.budget.plot import plot_path_beside, write_plot
 from quantize.budget.report import report_path_beside, write_report
 from quantize.budget.words import how_close, remedy
 from quantize.calibration.method_names import RangesOption
@@ -124,6 +125,7 @@ def quantize_file(request: Request) -> Quantized:
         result = _in_worker(request, signature, made)
         if result.budget is not None:
             write_report(report_path_beside(out), result.budget)
+            write_plot(plot_path_beside(out), result.budget)
             if result.budget.standing is Standing.MISSED and not request.even_if_missed:
                 raise BudgetMissed(how_close(result.budget), fix=remedy(result.budget))
         made.replace(out)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from quantize.budget.candidates import Candidates
-from quantize.budget.cost import Costs
+from quantize.budget.cost import ONE_AT_A_TIME, Costs
 from quantize.budget.evaluation import Evaluation, probes_of
 from quantize.budget.frontier import MOST_TIMED, latencies_ms, on_frontier
 from quantize.budget.goal import Budget, requirements, samples_needed
@@ -101,7 +102,7 @@ def _report(candidates: Candidates, found: Found, judge: Judge, budget: Budget, 
         float_metric=judge.perfect().metric,
         samples=judge.count,
         samples_from=evaluation.description,
-        lifted=_lifted(candidates.graph, found),
+        lifted=_lifted(candidates.graph, found, Costs(candidates.graph).closed(())),
         points=points,
         float_bytes=candidates.model.stat().st_size,
         float_ms=times[0][0],
@@ -110,14 +111,18 @@ def _report(candidates: Candidates, found: Found, judge: Judge, budget: Budget, 
     )
 
 
-def _lifted(graph: OpGraph, found: Found) -> tuple[LiftedOp, ...]:
-    """The noisiest first; then what is float only because its neighbours are."""
-    shares = {op: unit.noise / len(unit.ops) / found.noise.noise for unit in found.noise.units for op in unit.ops}
+def _lifted(graph: OpGraph, found: Found, faster: Collection[int]) -> tuple[LiftedOp, ...]:
+    """The noisiest first; then what is float only because that is faster."""
+    total = found.noise.noise or 1.0
+    shares = {op: unit.noise / len(unit.ops) / total for unit in found.noise.units for op in unit.ops}
 
     def described(index: int) -> LiftedOp:
         op, share = graph.ops[index], shares.get(index, 0.0)
-        why = f"{share:.1%} of the noise at the outputs" if index in shares else "saves casts between its neighbours"
-        return LiftedOp(op.kind, op.name, share, why)
+        if index in faster:
+            why = "faster: XNNPACK has no int8 kernel for it" if op.kind in ONE_AT_A_TIME else "saves casts"
+        else:
+            why = f"{share:.1%} of the noise at the outputs" if index in shares else "saves casts"
+        return LiftedOp(op.kind, op.name, share, index in shares and index not in faster, why)
 
     listed = map(described, sorted(found.best.lifted))
-    return tuple(sorted(listed, key=lambda each: -each.noise_share))
+    return tuple(sorted(listed, key=lambda each: (not each.for_accuracy, -each.noise_share)))

@@ -14,13 +14,14 @@ SUFFIX = ".budget.json"
 
 @dataclass(frozen=True)
 class LiftedOp:
-    """An op that computes in float so that the budget is met. ``noise_share`` is its part of all ops' noise at the
-    outputs when each alone is int8; 0 for one that is float only to save casts beside it.
+    """An op that computes in float. ``noise_share`` is its part of all ops' noise at the outputs when each alone is
+    int8; ``for_accuracy``: so that the budget is met, and not because that is faster.
     """
 
     op: str
     output: str
     noise_share: float
+    for_accuracy: bool
     why: str
 
 

@@ -1,6 +1,6 @@
 """The cheapest set of ops in float with which an int8 file keeps its budget.
 
-1. With nothing lifted the budget may be met: done.
+1. With nothing lifted, or what is faster in float, the budget may be met: done.
 2. Each op's noise at the outputs when it alone is int8 (:mod:`quantize.budget.sensitivity`).
 3. Ops in order of noise per cost; as many from the front as the budget needs, by bisection on the samples that judge.
 4. What can be put back to int8 again without missing the budget is put back, the dearest first.
@@ -59,9 +59,10 @@ class Search:
 
     def run(self, probes: Judge) -> Found:
         """``probes`` are calibration samples: they tell which ops hurt, and judge nothing."""
-        start = self._try(())
+        self._try(())
+        start = self._try_units(())
         if start.standing is Standing.MET or (start.standing is Standing.UNCERTAIN and not self._can_be_sure()):
-            return Found((start,), start)
+            return Found(tuple(self._points.values()), self._best())
         noise = sensitivities(self.candidates, probes)
         prefixes = self._prefixes(by_worth(noise.units, self.costs))
         if prefixes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from quantize.budget.goal import Measured, Requirement, Score, Standing, requirements
 from quantize.budget.report import BudgetReport
 from verify.errors import ExitCode
@@ -25,10 +27,18 @@ def sentences(report: BudgetReport) -> tuple[str, ...]:
             f"{len(report.lifted)} ops compute in float, {chosen.int8_macs:.1%} of the multiplications in int8; with "
             f"all ops in int8: {'; '.join(_value(limit, report, report.untouched.score) for limit in limits)}"
         )
-        lines += [f"lifted to float: {each.op} {each.output}: {each.why}" for each in report.lifted[:_MOST_NAMED]]
-        if len(report.lifted) > _MOST_NAMED:
-            lines.append(f"and {len(report.lifted) - _MOST_NAMED} more (see the budget's JSON)")
+        lines += _named(report)
     return tuple(lines)
+
+
+def _named(report: BudgetReport) -> list[str]:
+    """Ops lifted because of their noise one by one, the others counted by type."""
+    noisy = [each for each in report.lifted if each.for_accuracy]
+    lines = [f"lifted to float: {each.op} {each.output}: {each.why}" for each in noisy[:_MOST_NAMED]]
+    if len(noisy) > _MOST_NAMED:
+        lines.append(f"and {len(noisy) - _MOST_NAMED} more (see the budget's JSON)")
+    others = Counter((each.op, each.why) for each in report.lifted if not each.for_accuracy)
+    return lines + [f"lifted to float: {count} × {op}: {why}" for (op, why), count in sorted(others.items())]
 
 
 def exit_code(report: BudgetReport | None) -> ExitCode:

@@ -35,7 +35,7 @@ def budget_of(folder: Path) -> dict[str, object]:
 def test_as_few_ops_as_need_be_are_lifted_and_the_recipe_makes_the_same_bytes(folder):
     given = ("net_float32.tflite", "--calib", "data.npz", "--eval", "eval.npz")
     assert quantize(*given, "--min-sqnr-db", 1, cwd=folder).returncode == 0
-    assert budget_of(folder)["lifted"] == []
+    assert {each["why"] for each in budget_of(folder)["lifted"]} <= {"faster: XNNPACK has no int8 kernel for it"}
     plain = budget_of(folder)["points"][0]["score"]["sqnr_db"]["value"]
     done = quantize(*given, "--min-sqnr-db", plain + 2, "--min-int8-macs", "0%", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -43,7 +43,9 @@ def test_as_few_ops_as_need_be_are_lifted_and_the_recipe_makes_the_same_bytes(fo
     (chosen,) = [point for point in report["points"] if point["chosen"]]
     assert chosen["score"]["sqnr_db"]["low"] >= plain + 2
     assert 0 < len(report["lifted"]) == chosen["lifted"] < 20
-    assert report["lifted"][0]["noise_share"] >= report["lifted"][-1]["noise_share"]
+    noisy = [each["noise_share"] for each in report["lifted"] if each["for_accuracy"]]
+    assert noisy == sorted(noisy, reverse=True)
+    assert noisy[0] > 0.1
     assert "budget met: SQNR" in done.stdout
     assert f"lifted to float: {report['lifted'][0]['op']}" in done.stdout
     lifted = {each["op"] for each in report["lifted"]}

@@ -41,6 +41,13 @@ def test_what_lies_between_float_ops_is_lifted_with_them_where_casts_cost_more()
     assert COSTS.closed(()) == frozenset()
 
 
+def test_what_only_a_slow_int8_kernel_computes_is_lifted_at_once():
+    slow = Op(3, "HARD_SWISH", "d", (3,), (4,), macs=0, weights=0, elements=25, quantizable=True)
+    costs = Costs(OpGraph((*OPS[:3], slow), GRAPH.sizes, GRAPH.edges))
+    assert costs.closed(()) == {3}
+    assert costs.of({3}) < costs.of(()) == 1.0
+
+
 def test_noise_adds_up_to_a_prediction():
     noise = Sensitivities((Unit((0,), 0.009), Unit((2, 3), 0.0009)), edges_noise=0.0001)
     assert noise.predicted_db(()) == pytest.approx(20.0)
