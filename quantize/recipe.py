@@ -135,6 +135,11 @@ class Recipe:
     input_stats: tuple[InputStats, ...] = ()
     schema_version: str = SCHEMA_VERSION
 
+    @property
+    def activations(self) -> TensorRule:
+        """Of ops that nothing else is said of."""
+        return self.ops[0].activations if self.ops else ACTIVATIONS_INT8
+
 
 def recipe_path_beside(model: Path) -> Path:
     """``net_int8.tflite`` → ``net.recipe.json`` in the same folder."""

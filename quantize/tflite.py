@@ -21,7 +21,7 @@ from quantize.dead_channels import widened_weights
 from quantize.float16_biases import cast_biases
 from quantize.leftovers import float_weights, left_in_float
 from quantize.operators import operators
-from quantize.recipe import ACTIVATIONS_INT8, IoType, Recipe, TensorRange
+from quantize.recipe import IoType, Recipe, TensorRange
 from quantize.result import QuantizationResult
 from quantize.rewritten import rewritten
 from quantize.rules import EVERY_SCOPE, INT4_WEIGHTS, config_of, has_kernel
@@ -70,7 +70,7 @@ def to_int8(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
     library refuses.
     """
     _require_applicable(model, recipe)
-    with rewritten(model, recipe.ops[0].activations if recipe.ops else ACTIVATIONS_INT8) as source:
+    with rewritten(model, recipe.activations) as source:
         return apply_recipe(source, out, recipe)
 
 

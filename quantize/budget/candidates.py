@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from quantize import tflite
+from quantize import selection, tflite
 from quantize.budget.graph import OpGraph
-from quantize.recipe import IoType, Override, Precision, Recipe
+from quantize.recipe import IoType, Precision, Recipe
 from quantize.result import QuantizationResult
 
 
@@ -23,9 +23,8 @@ class Candidates:
     scratch: Path
 
     def recipe_with(self, lifted: Collection[int]) -> Recipe:
-        """The recipe that computes these ops in float, in the order of the graph."""
-        overrides = tuple(Override(self.graph.ops[op].name, Precision.FLOAT) for op in sorted(lifted))
-        return replace(self.recipe, overrides=(*self.recipe.overrides, *overrides))
+        """The recipe that computes these ops in float."""
+        return selection.lifted(self.recipe, {self.graph.ops[op].name for op in lifted}, Precision.FLOAT)
 
     def make(self, path: Path, lifted: Collection[int], io: IoType | None = None) -> QuantizationResult:
         """The file with these ops lifted, its inputs and outputs as the recipe says or as asked."""

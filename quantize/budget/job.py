@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +13,15 @@ from quantize.budget.cost import ONE_AT_A_TIME, Costs
 from quantize.budget.evaluation import Evaluation, probes_of
 from quantize.budget.frontier import MOST_TIMED, latencies_ms, on_frontier
 from quantize.budget.goal import Budget, requirements, samples_needed
-from quantize.budget.graph import OpGraph, op_graph
+from quantize.budget.graph import op_graph
 from quantize.budget.judge import Judge, judge_of
 from quantize.budget.metric import AGREEMENT, measure_for
 from quantize.budget.report import BudgetReport, FrontierPoint, LiftedOp
 from quantize.budget.search import Found, Search
 from quantize.budget.words import sentences
 from quantize.load_check import require_loadable
+from quantize.modules import modules_beside
+from quantize.operators import operators
 from quantize.recipe import Recipe
 from quantize.result import QuantizationResult
 from quantize.rewritten import rewritten
@@ -44,7 +45,10 @@ def lift_within_budget(
     ``recipe`` is that of the file with nothing lifted; samples are in PyTorch layout.
     """
     limits = requirements(budget)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".budget-") as folder, rewritten(model) as source:
+    with (
+        tempfile.TemporaryDirectory(dir=out.parent, prefix=".budget-") as folder,
+        rewritten(model, recipe.activations) as source,
+    ):
         scratch = Path(folder)
         graph = op_graph(source, recipe)
         candidates, costs = Candidates(model, recipe, graph, scratch), Costs(graph)
@@ -102,7 +106,7 @@ def _report(candidates: Candidates, found: Found, judge: Judge, budget: Budget, 
         float_metric=judge.perfect().metric,
         samples=judge.count,
         samples_from=evaluation.description,
-        lifted=_lifted(candidates.graph, found, Costs(candidates.graph).closed(())),
+        lifted=_lifted(candidates, found),
         points=points,
         float_bytes=candidates.model.stat().st_size,
         float_ms=times[0][0],
@@ -111,8 +115,13 @@ def _report(candidates: Candidates, found: Found, judge: Judge, budget: Budget, 
     )
 
 
-def _lifted(graph: OpGraph, found: Found, faster: Collection[int]) -> tuple[LiftedOp, ...]:
+def _lifted(candidates: Candidates, found: Found) -> tuple[LiftedOp, ...]:
     """The noisiest first; then what is float only because that is faster."""
+    graph = candidates.graph
+    faster = Costs(graph).closed(())
+    modules = {
+        each.name: ", ".join(each.modules) for each in operators(candidates.model, modules_beside(candidates.model))
+    }
     total = found.noise.noise or 1.0
     shares = {op: unit.noise / len(unit.ops) / total for unit in found.noise.units for op in unit.ops}
 
@@ -122,7 +131,7 @@ def _lifted(graph: OpGraph, found: Found, faster: Collection[int]) -> tuple[Lift
             why = "faster: XNNPACK has no int8 kernel for it" if op.kind in ONE_AT_A_TIME else "saves casts"
         else:
             why = f"{share:.1%} of the noise at the outputs" if index in shares else "saves casts"
-        return LiftedOp(op.kind, op.name, share, index in shares and index not in faster, why)
+        return LiftedOp(op.kind, op.name, modules.get(op.name, ""), share, index in shares and index not in faster, why)
 
     listed = map(described, sorted(found.best.lifted))
     return tuple(sorted(listed, key=lambda each: (not each.for_accuracy, -each.noise_share)))

@@ -14,12 +14,14 @@ SUFFIX = ".budget.json"
 
 @dataclass(frozen=True)
 class LiftedOp:
-    """An op that computes in float. ``noise_share`` is its part of all ops' noise at the outputs when each alone is
+    """An op that computes in float. ``module`` is the PyTorch module it comes from, where that is known;
+    ``noise_share`` is its part of all ops' noise at the outputs when each alone is
     int8; ``for_accuracy``: so that the budget is met, and not because that is faster.
     """
 
     op: str
     output: str
+    module: str
     noise_share: float
     for_accuracy: bool
     why: str

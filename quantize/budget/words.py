@@ -34,7 +34,7 @@ def sentences(report: BudgetReport) -> tuple[str, ...]:
 def _named(report: BudgetReport) -> list[str]:
     """Ops lifted because of their noise one by one, the others counted by type."""
     noisy = [each for each in report.lifted if each.for_accuracy]
-    lines = [f"lifted to float: {each.op} {each.output}: {each.why}" for each in noisy[:_MOST_NAMED]]
+    lines = [f"lifted to float: {each.op} {each.module or each.output}: {each.why}" for each in noisy[:_MOST_NAMED]]
     if len(noisy) > _MOST_NAMED:
         lines.append(f"and {len(noisy) - _MOST_NAMED} more (see the budget's JSON)")
     others = Counter((each.op, each.why) for each in report.lifted if not each.for_accuracy)

@@ -66,6 +66,7 @@ def test_a_budget_that_cannot_be_kept_ends_with_1_says_how_close_it_came_and_lea
     assert "int8 inputs and outputs alone give" in done.stderr
     assert not (folder / "net_int8.tflite").exists()
     assert budget_of(folder)["standing"] == "missed"
+    assert (folder / "net.budget.svg").read_text().count("<circle") >= len(budget_of(folder)["points"])
     assert quantize(*given, "--even-if-missed", cwd=folder).returncode == 1
     assert (folder / "net_int8.tflite").is_file()
 
@@ -99,6 +100,7 @@ def test_labels_are_what_a_drop_is_of(folder):
         (["--calib", "data.npz", "--eval", "eval.npz"], "--eval judges a budget, and there is none"),
         (["--to", "float16", "--min-sqnr-db", "9"], "a budget is kept by an int8 file made from samples"),
         (["--calib", "data.npz", "--max-drop", "1%", "--metric", "mIoU"], "--metric mIoU needs labels"),
+        (["--calib", "data.npz", "--min-sqnr-db", "9", "--require-full-int8"], "every op is to be int8, and a budget lifts some to float"),
     ],
 )
 def test_bad_usage_leaves_with_2(folder, arguments, message):
