@@ -17,8 +17,8 @@ from int8_types import Column
 from quantize.budget.goal import Budget
 from quantize.calibration.method_names import RangesOption
 from quantize.command import Request, Target, quantize_file
-from quantize.leftovers import float_op_counts
 from verify.errors import ToolError
+from verify.runners.tflite_inspect import float_op_counts
 from verify.signature import Signature
 from verify.worker import Worker
 

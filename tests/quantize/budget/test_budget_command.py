@@ -100,7 +100,7 @@ def test_labels_are_what_a_drop_is_of(folder):
         (["--calib", "data.npz", "--eval", "eval.npz"], "--eval judges a budget, and there is none"),
         (["--to", "float16", "--min-sqnr-db", "9"], "a budget is kept by an int8 file made from samples"),
         (["--calib", "data.npz", "--max-drop", "1%", "--metric", "mIoU"], "--metric mIoU needs labels"),
-        (["--calib", "data.npz", "--min-sqnr-db", "9", "--require-full-int8"], "every op is to be int8, and a budget lifts some to float"),
+        (["--calib", "data.npz", "--min-sqnr-db", "9", "--require-full-int8"], "a budget lifts some to float"),
     ],
 )
 def test_bad_usage_leaves_with_2(folder, arguments, message):
