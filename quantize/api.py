@@ -19,6 +19,7 @@ def quantize(
     recipe: str | Path | None = None,
     int8_io: str = "int8",
     ranges: str = "auto",
+    corrections: str = "auto",
     max_samples: int = 128,
 ) -> Quantized:
     """Quantize a float TFLite file; what comes back has the new file, its recipe, and what stayed in float and why.
@@ -33,6 +34,7 @@ def quantize(
         recipe: make int8 again as this recipe says, the same bytes.
         int8_io: what the int8 file takes and gives: ``int8``, ``uint8`` or ``float32``.
         ranges: how ranges are chosen: ``auto`` tries several methods on samples held back.
+        corrections: against rounding's harm, as the command takes them: ``auto``, ``none``, or names.
         max_samples: use at most this many calibration samples.
 
     Raises:
@@ -50,6 +52,7 @@ def quantize(
         None if recipe is None else Path(recipe),
         io=IoType(int8_io),
         max_samples=max_samples,
+        corrections=corrections,
         ranges=RangesOption(ranges),
     )
     return quantize_file(request)

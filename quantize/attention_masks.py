@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from quantize.calibration.observe import PADDING_LIMIT
+from quantize.calibration.readout import PADDING_LIMIT
 from quantize.constants import float_constant
 from quantize.recipe import TensorRange
 from verify.runners.tflite_file import open_model, tensor_map

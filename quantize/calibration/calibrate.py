@@ -6,10 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from quantize.calibration.effects import Effect, effects
 from quantize.calibration.method_names import RangeMethod
 from quantize.calibration.observe import Observation, observe
 from quantize.calibration.probes import ENOUGH, Probe, Probes, is_held_back
-from quantize.calibration.ranges import ranges_by
+from quantize.calibration.ranges import ranges_by, with_whole_inputs
 from quantize.calibration.sample_checks import SampleChecks
 from quantize.calibration.samples import SampleStream
 from quantize.calibration.statistics import Extremes, MovingAverage, Statistics
@@ -27,6 +28,11 @@ class Calibrated:
     """
 
     tensors: tuple[str, ...]
+    effects: tuple[Effect, ...]
+    steps: int
+    """In a range: 255 of int8 activations."""
+    inputs: tuple[int, ...]
+    """Which of the tensors the model takes."""
     fitted: Statistics
     everything: Statistics
     moving_average: Extremes
@@ -42,8 +48,11 @@ class Calibrated:
 
     def calibration(self, method: RangeMethod, *, on_trial: bool = False) -> Calibration:
         """Ranges by a method; ``on_trial`` without the probes, on which they are then to be tried."""
+        seen = self.fitted if on_trial else self.everything
         average = method is RangeMethod.AVERAGE
-        found = self.moving_average if average else ranges_by(method, self.fitted if on_trial else self.everything)
+        found = self.moving_average if average else ranges_by(method, seen, self.effects, self.steps)
+        if method is RangeMethod.MSE:
+            found = with_whole_inputs(found, seen.widest, self.inputs)
         listed = zip(self.tensors, found.low, found.high, strict=True)
         ranges = tuple(TensorRange(name, float(low), float(high)) for name, low, high in listed)
         return Calibration(method, self.sample_count, self.data_sha256, ranges)
@@ -53,7 +62,7 @@ def calibrate(model: Path, ops: Collection[OpRule], samples: SampleStream) -> Ca
     """Run the samples through the float model; raises ``SamplesInvalid`` if there are none or one cannot be used."""
     with open_model(model) as opened:
         names = tensor_map(opened)
-    tensors = observed_tensors(model, ops)
+    tensors, read_by = observed_tensors(model, ops), effects(model)
     fitted, held_back = Statistics(len(tensors)), Statistics(len(tensors))
     probes, average, checks = Probes(), MovingAverage(), SampleChecks()
     for seen in observe(model, names, tensors, samples):
@@ -71,6 +80,9 @@ def calibrate(model: Path, ops: Collection[OpRule], samples: SampleStream) -> Ca
     apart = min(len(probes.held_back), fitted.samples) >= ENOUGH
     return Calibrated(
         tensors=tuple(name for name, _ in tensors),
+        steps=2 ** min((rule.activations.bits for rule in ops), default=8) - 1,
+        inputs=tuple(index for index, (_, at) in enumerate(tensors) if at in {at for _, at in names.inputs}),
+        effects=tuple(read_by.get(at, Effect.IDENTITY) for _, at in tensors),
         fitted=fitted if apart else everything,
         everything=everything,
         moving_average=average.extremes,

@@ -18,7 +18,10 @@ _HALF_BITS = HALF.bit_length() - 1
 _LEAST_EXPONENT = -126
 """Nothing smaller is told from zero; multiplying by its inverse is exact in float32."""
 
-Counts = npt.NDArray[np.int64]
+_MOST_COUNTED = 2**32 - 1
+"""In four bytes a bin; beyond, a bin takes eight."""
+
+Counts = npt.NDArray[np.uint32] | npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
 
 
@@ -26,18 +29,15 @@ class Histogram:
     """``counts[HALF + i]`` values lie in ``[i, i + 1) × width`` for i > 0, mirrored for i < 0; i = 0 is around zero."""
 
     def __init__(self) -> None:
-        self.counts: Counts = np.zeros(2 * HALF, np.int64)
+        self.counts: Counts = np.zeros(2 * HALF, np.uint32)
+        self.total = 0
+        """How many values were counted."""
         self._exponent = _LEAST_EXPONENT
 
     @property
     def width(self) -> float:
         """Of a bin, in the tensor's unit; that around zero has twice as much."""
         return math.ldexp(1.0, self._exponent)
-
-    @property
-    def total(self) -> int:
-        """How many values were counted."""
-        return int(self.counts.sum())
 
     def centres(self) -> Reals:
         """The middle of each bin, (2 × HALF,)."""
@@ -49,19 +49,25 @@ class Histogram:
         self._cover(_exponent_for(largest))
         bins = (values * np.float32(math.ldexp(1.0, -self._exponent))).astype(np.int64)
         bins += HALF
-        self.counts += np.bincount(bins, minlength=2 * HALF)
+        self._count(np.bincount(bins, minlength=2 * HALF), values.size)
 
     def merged(self, other: Histogram) -> Histogram:
         """The values of both."""
         both = Histogram()
         both._exponent = max(self._exponent, other._exponent)
-        both.counts = _coarser(self.counts, both._exponent - self._exponent)
-        both.counts = both.counts + _coarser(other.counts, both._exponent - other._exponent)
+        for each in (self, other):
+            both._count(_coarser(each.counts, both._exponent - each._exponent), each.total)
         return both
+
+    def _count(self, counts: Counts, total: int) -> None:
+        self.total += total
+        if self.total > _MOST_COUNTED and self.counts.dtype == np.uint32:
+            self.counts = self.counts.astype(np.int64)
+        np.add(self.counts, counts, out=self.counts, casting="unsafe")
 
     def _cover(self, exponent: int) -> None:
         if exponent > self._exponent:
-            self.counts = _coarser(self.counts, exponent - self._exponent)
+            self.counts = _coarser(self.counts, exponent - self._exponent).astype(self.counts.dtype)
             self._exponent = exponent
 
 
@@ -76,7 +82,7 @@ def _coarser(counts: Counts, doublings: int) -> Counts:
         return counts
     ratio = 2 ** min(doublings, _HALF_BITS)
     kept = HALF // ratio
-    coarse = np.zeros_like(counts)
+    coarse = np.zeros(2 * HALF, np.int64)
     above, below = counts[HALF:], np.append(0, counts[HALF - 1 : 0 : -1])
     coarse[HALF : HALF + kept] = above.reshape(kept, ratio).sum(axis=1)
     coarse[HALF : HALF - kept : -1] += below.reshape(kept, ratio).sum(axis=1)

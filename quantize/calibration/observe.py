@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from quantize.calibration.never_negative import never_negative
+from quantize.calibration.readout import Reader
 from quantize.calibration.shown import write_shown
-from quantize.calibration.statistics import Extremes, Floats, counted_part
-from verify.errors import ModelUnreadable, QuantizationFailed, SamplesInvalid
+from quantize.calibration.statistics import Extremes, Floats
+from verify.errors import ModelUnreadable, SamplesInvalid
 from verify.runners.base import Batch
 from verify.runners.tflite_file import TensorMap
 from verify.threads import runtime_threads
-
-PADDING_LIMIT = 3e38
-"""Values at or beyond it are padding (-inf, -3.4e38 before a max pool), no activations."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +38,6 @@ class Observation:
         return replace(self, parts=())
 
 
-@dataclass(frozen=True)
-class _Summary:
-    low: float
-    high: float
-    part: Floats
-
-
 def observe(
     model: Path, names: TensorMap, tensors: Sequence[tuple[str, int]], samples: Iterable[Batch]
 ) -> Iterator[Observation]:
@@ -60,6 +51,7 @@ def observe(
         write_shown(model, shown, names.subgraph, [at for _, at in tensors])
         interpreter = _open(shown)
         run = _signature_runner(interpreter, names)
+        reader = Reader(interpreter, names.subgraph, tensors, never_negative(model), runtime_threads())
         for number, sample in enumerate(samples, start=1):
             try:
                 run(sample)
@@ -70,9 +62,7 @@ def observe(
                     f"{error}",
                     fix="give samples of the shapes and types that the model takes",
                 ) from error
-            seen = list(
-                pool.map(lambda tensor, number=number: _summary(interpreter, names.subgraph, tensor, number), tensors)
-            )
+            seen = reader.read(number, pool)
             outputs = {name: interpreter.get_tensor(at, names.subgraph) for name, at in names.outputs}
             extremes = Extremes(
                 np.array([each.low for each in seen], np.float32), np.array([each.high for each in seen], np.float32)
@@ -105,36 +95,3 @@ def _signature_runner(interpreter: Any, names: TensorMap) -> Any:
         interpreter.invoke()
 
     return run
-
-
-def _summary(interpreter: Any, subgraph: int, tensor: tuple[str, int], number: int) -> _Summary:
-    name, at = tensor
-    values = _values(interpreter, subgraph, name, at)
-    if not values.size:
-        return _Summary(0.0, 0.0, values.reshape(-1).copy())
-    low, high = float(values.min()), float(values.max())
-    part = counted_part(values)
-    if low > -PADDING_LIMIT and high < PADDING_LIMIT:
-        return _Summary(low, high, part)
-    activations = values[(values > -PADDING_LIMIT) & (values < PADDING_LIMIT)]
-    if np.isnan(values).any() or not activations.size:
-        raise SamplesInvalid(
-            f"tensor {name!r} holds {'NaN' if np.isnan(values).any() else 'no finite value'} "
-            f"on calibration sample {number}",
-            fix="check that sample, and that the float model gives finite numbers on it",
-        )
-    counted = part[(part > -PADDING_LIMIT) & (part < PADDING_LIMIT)]
-    return _Summary(float(activations.min()), float(activations.max()), counted)
-
-
-def _values(interpreter: Any, subgraph: int, name: str, at: int) -> npt.NDArray[Any]:
-    """What a tensor holds: LiteRT's own memory where it is shown, which the next run overwrites."""
-    try:
-        if subgraph == 0:
-            return np.asarray(interpreter.tensor(at)())
-        return np.asarray(interpreter.get_tensor(at, subgraph))
-    except ValueError as error:
-        raise QuantizationFailed(
-            f"LiteRT keeps no values of tensor {name!r}, so its range cannot be learnt: {error}",
-            fix="use the float16 or dynamic int8 file",
-        ) from error

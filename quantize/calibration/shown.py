@@ -23,13 +23,13 @@ def write_shown(model: Path, out: Path, subgraph: int, tensors: Collection[int])
     with open_model(model) as opened:
         graph = opened.Subgraphs(subgraph)
         own = [int(at) for at in graph.OutputsAsNumpy()]
-        inside = set(own) | {int(at) for at in graph.InputsAsNumpy()}
+        kept = {int(at) for at in graph.InputsAsNumpy()} | {at for at in tensors if graph.Tensors(at).IsVariable()}
         offset = graph._tab.Offset(_OUTPUTS_SLOT)
         if not offset:
             raise QuantizationFailed(f"{model.name} gives no output")
         field = int(graph._tab.Pos + offset)
         del graph
-    listed = [*own, *(at for at in tensors if at not in inside)]
+    listed = [*own, *(at for at in tensors if at not in own and at not in kept)]
     content = bytearray(model.read_bytes())
     content += bytes(-len(content) % 4)
     content[field : field + 4] = np.uint32(len(content) - field).tobytes()

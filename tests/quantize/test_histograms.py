@@ -61,7 +61,16 @@ def test_memory_does_not_grow_with_samples():
         statistics.add(Extremes(values.min(keepdims=True), values.max(keepdims=True)), [values])
     assert statistics.histograms[0].counts.shape == (2 * HALF,)
     assert statistics.histograms[0].total == 500 * 50
-    assert len(vars(statistics.histograms[0])) == 2
+
+
+def test_more_values_than_four_bytes_count_are_counted():
+    histogram, values = Histogram(), np.float32([0.5] * 3)
+    histogram.add(values, 1.0)
+    histogram.counts *= np.uint32(2**32 // 3)
+    histogram.total *= 2**32 // 3
+    histogram.add(values, 1.0)
+    histogram.add(values, 1.0)
+    assert histogram.counts.sum() == histogram.total == 3 * (2**32 // 3) + 6
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -5,6 +5,7 @@ import pytest
 
 from convert.stages.base import run_stage, stage_from_json
 from convert.stages.quantize import ToDynamicInt8, ToFloat16, ToInt8
+from quantize.calibration.method_names import RangeMethod, RangesOption
 from quantize.recipe import IoType, read_recipe
 from verify.artifact import Artifact, Format, sha256_of
 from verify.batches import batch_name, write_batch
@@ -56,6 +57,11 @@ def test_int8_is_calibrated_from_pytorch_layout_and_leaves_its_recipe(run, photo
     assert result.notes[0] == "calibrated on 8 samples"
 
 
+def test_ranges_are_chosen_as_the_stage_was_told(run, photos, tmp_path):
+    run(ToInt8(calibration=photos, ranges=RangesOption.MINMAX))
+    assert read_recipe(tmp_path / "net.recipe.json").calibration.method is RangeMethod.MINMAX
+
+
 def test_ops_left_in_float_are_refusals_with_reasons(run, photos):
     refusals = {each.subject: each for each in run(ToInt8(calibration=photos), "leaky").refusals}
     assert refusals["ATAN2"].stage == "int8"
@@ -67,6 +73,8 @@ def test_without_samples_int8_says_how_to_get_it(run):
         run(ToInt8())
 
 
-@pytest.mark.parametrize("stage", [ToFloat16(), ToDynamicInt8(), ToInt8(int8_io=IoType.FLOAT32, max_samples=3)])
+@pytest.mark.parametrize(
+    "stage", [ToFloat16(), ToDynamicInt8(), ToInt8(int8_io=IoType.FLOAT32, max_samples=3, ranges=RangesOption.MSE)]
+)
 def test_stages_survive_json(stage):
     assert stage_from_json(stage.to_json()) == stage

@@ -8,6 +8,8 @@ import pytest
 from quantize.calibration.method_names import RangeMethod, RangesOption
 from quantize.jobs import make_int8
 from quantize.recipe import IoType
+from verify.batches import batch_name, write_batch
+from verify.metrics import sqnr_db
 from verify.runners.tflite_file import tflite_signature
 
 
@@ -30,8 +32,8 @@ def calibrated_on(float_models, worker, tmp_path):
     return make
 
 
-def images(count: int, scale: float = 1.0) -> np.ndarray:
-    return (scale * np.random.default_rng(5).normal(size=(count, 16, 16, 3))).astype(np.float32)
+def images(count: int, scale: float = 1.0, seed: int = 5) -> np.ndarray:
+    return (scale * np.random.default_rng(seed).normal(size=(count, 16, 16, 3))).astype(np.float32)
 
 
 def test_one_outlier_among_many_samples_does_not_set_the_ranges(calibrated_on):
@@ -68,7 +70,26 @@ def test_the_choice_and_its_figures_are_in_the_notes(calibrated_on):
     notes = calibrated_on(images(40)).notes
     assert notes[0] == "calibrated on 40 samples"
     assert notes[1].startswith("ranges: ")
-    assert re.search(r"SQNR in dB on \d+ samples held back, mean/pooled: mse [\d.]+/[\d.]+, percentile", notes[1])
+    assert re.search(r"SQNR in dB on \d+ samples held back, mean/pooled: mse [\d.]+/[\d.]+, \w+ [\d.]+", notes[1])
+
+
+@pytest.mark.parametrize("scales", [(1, 1), (1, 3), (0.1, 1)])
+def test_auto_is_no_worse_on_other_samples_than_the_librarys_average(
+    scales, calibrated_on, float_models, infer, tmp_path
+):
+    """Of even samples, and of dark and bright ones; by more than chance, that is."""
+    samples, others = images(40), images(32, seed=6)
+    for index, scale in enumerate(scales):
+        samples[index::2] *= scale
+        others[index::2] *= scale
+    expected = infer(float_models / "mixed.tflite", {"image": others})["logits"]
+
+    def quality_db(ranges: RangesOption) -> float:
+        signature = calibrated_on(samples, ranges).signature
+        stored = infer(tmp_path / "int8.tflite", {"image": signature.input("image").from_torch(others)})["logits"]
+        return sqnr_db(expected, signature.output("logits").to_torch(stored))
+
+    assert quality_db(RangesOption.AUTO) > quality_db(RangesOption.AVERAGE) - 0.5
 
 
 def test_a_dozen_samples_are_too_few_to_hold_any_back(calibrated_on):
@@ -112,3 +133,24 @@ def test_large_outputs_are_held_once_a_sample(float_models, worker, tmp_path):
 
     mask_bytes = 512 * 512 * 4 * 4
     assert peak_bytes(26) - peak_bytes(2) < 2 * 24 * mask_bytes
+
+
+def test_memory_is_flat_in_the_number_of_samples(float_models, worker, tmp_path):
+    def peak_bytes(count: int) -> int:
+        source = float_models / "mixed.tflite"
+        for start in range(0, count, 50):
+            write_batch(tmp_path / "samples" / batch_name(start // 50), {"image": images(50)})
+        job = worker.run(
+            make_int8,
+            model=source,
+            out=tmp_path / "int8.tflite",
+            calibration=tmp_path / "samples",
+            signature=tflite_signature(source, {}),
+            io=IoType.INT8,
+            max_samples=count,
+            ranges=RangesOption.MSE,
+        )
+        return job.peak_memory_bytes
+
+    sample_bytes = 16 * 16 * 3 * 4
+    assert peak_bytes(2000) - peak_bytes(50) < 0.5 * 1950 * sample_bytes

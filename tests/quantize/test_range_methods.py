@@ -3,13 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from quantize.calibration.effects import Effect
 from quantize.calibration.histogram import Histogram
 from quantize.calibration.method_names import RangeMethod, RangesOption
 from quantize.calibration.methods.entropy import entropy_range
-from quantize.calibration.methods.mse import mse_range
+from quantize.calibration.methods.mse import CLIPPING_WEIGHT, mse_range
 from quantize.calibration.methods.percentile import percentile_range
-from quantize.calibration.ranges import ranges_by
+from quantize.calibration.ranges import ranges_by, with_whole_inputs
 from quantize.calibration.statistics import Extremes, MovingAverage, Statistics
+
+ONE = [Effect.IDENTITY]
 
 
 def histogram_of(values: np.ndarray) -> Histogram:
@@ -18,12 +21,13 @@ def histogram_of(values: np.ndarray) -> Histogram:
     return histogram
 
 
-def error(values: np.ndarray, low: float, high: float) -> float:
-    """Mean squared error of int8 with that range, by doing it."""
+def error(values: np.ndarray, low: float, high: float, effect: Effect = Effect.IDENTITY) -> float:
+    """Mean squared error of int8 with that range after the effect, by doing it."""
     scale = (high - low) / 255
     zero_point = np.rint(-128 - low / scale)
     stored = np.clip(np.rint(values / scale) + zero_point, -128, 127)
-    return float(np.mean((values - (stored - zero_point) * scale) ** 2))
+    weights = np.where((values < low) | (values > high), CLIPPING_WEIGHT, 1.0)
+    return float(np.mean(weights * (effect.values(values) - effect.values((stored - zero_point) * scale)) ** 2))
 
 
 RANDOM = np.random.default_rng(0)
@@ -43,6 +47,31 @@ def test_mse_finds_the_range_that_a_search_by_doing_finds(values):
     fractions = 2.0 ** (-np.arange(0, 5, 0.25))
     ends = [(min(values.min(), 0) * low, values.max() * high) for low in fractions for high in fractions]
     assert error(values, *found) <= 1.1 * min(error(values, *pair) for pair in ends)
+
+
+@pytest.mark.parametrize("effect", [each for each in Effect if each not in {Effect.IDENTITY, Effect.NORMALISER}])
+def test_mse_through_an_activation_finds_what_a_search_by_doing_finds(effect):
+    values = 3 * RANDOM.normal(size=20_000)
+    found = mse_range(histogram_of(values), values.min(), values.max(), effect)
+    fractions = np.append(2.0 ** (-np.arange(0, 5, 0.25)), 0.0)
+    ends = [(values.min() * low, values.max() * high) for low in fractions for high in fractions if low or high]
+    best = min(error(values, *pair, effect) for pair in ends)
+    assert error(values, *found, effect) <= 1.1 * best + 1e-9
+
+
+def test_small_variances_are_told_apart_though_large_ones_are_clipped():
+    values = np.exp(1.5 * RANDOM.normal(size=20_000))
+    _, plain = mse_range(histogram_of(values), values.min(), values.max())
+    _, relative = mse_range(histogram_of(values), values.min(), values.max(), Effect.NORMALISER)
+    assert relative < plain
+    assert error(values, 0, relative, Effect.NORMALISER) < error(values, 0, plain, Effect.NORMALISER)
+
+
+def test_what_hard_swish_turns_to_zero_needs_no_range():
+    values = 5 * RANDOM.normal(size=20_000)
+    low, high = mse_range(histogram_of(values), values.min(), values.max(), Effect.HARD_SWISH)
+    assert -3.3 < low < -2.7
+    assert high > 0.8 * values.max()
 
 
 def test_mse_keeps_what_is_evenly_spread():
@@ -82,26 +111,34 @@ def statistics_of(*samples: np.ndarray) -> Statistics:
 
 def test_minmax_is_everything_seen_and_mean_the_samples_mean():
     seen = statistics_of(np.array([-1.0, 2.0]), np.array([-3.0, 1.0]))
-    assert ranges_by(RangeMethod.MINMAX, seen) == Extremes(np.float32([-3]), np.float32([2]))
-    assert ranges_by(RangeMethod.MEAN, seen) == Extremes(np.float32([-2]), np.float32([1.5]))
+    assert ranges_by(RangeMethod.MINMAX, seen, ONE) == Extremes(np.float32([-3]), np.float32([2]))
+    assert ranges_by(RangeMethod.MEAN, seen, ONE) == Extremes(np.float32([-2]), np.float32([1.5]))
 
 
 @pytest.mark.parametrize("method", FROM_STATISTICS)
 def test_no_range_goes_beyond_what_was_seen_nor_depends_on_order(method):
     samples = [RANDOM.laplace(scale=scale, size=3000) for scale in (0.1, 30, 1, 2, 5)]
     seen = statistics_of(*samples)
-    found = ranges_by(method, seen)
+    found = ranges_by(method, seen, ONE)
     assert found.low >= seen.widest.low
     assert found.high <= seen.widest.high
     assert found.low < 0 < found.high
-    assert ranges_by(method, statistics_of(*samples[::-1])) == found
+    assert ranges_by(method, statistics_of(*samples[::-1]), ONE) == found
 
 
 @pytest.mark.parametrize("method", FROM_STATISTICS)
 @pytest.mark.parametrize("value", [0.0, 3.0, -2.0])
 def test_a_constant_tensor_has_a_range(method, value):
-    found = ranges_by(method, statistics_of(np.full(100, value)))
+    found = ranges_by(method, statistics_of(np.full(100, value)), ONE)
     assert min(float(found.low[0]), 0) <= value <= max(float(found.high[0]), 0)
+
+
+def test_an_input_keeps_its_whole_range_unless_most_of_it_is_an_outliers():
+    widest = Extremes(np.float32([0, 0, -1]), np.float32([1, 1, 1]))
+    found = Extremes(np.float32([0, 0, -0.9]), np.float32([0.9, 0.3, 0.9]))
+    whole = with_whole_inputs(found, widest, inputs=[0, 1])
+    np.testing.assert_array_equal(whole.low, np.float32([0, 0, -0.9]))
+    np.testing.assert_array_equal(whole.high, np.float32([1, 0.3, 0.9]))
 
 
 def test_the_average_is_the_librarys_own_to_the_last_bit():
