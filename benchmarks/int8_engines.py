@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from int8_macs import int8_mac_share
 from int8_nets import ROOT, Prepared
-from int8_types import Column
+from int8_types import MOST_DROP, Column
 
 from quantize.budget.goal import Budget
 from quantize.calibration.method_names import RangesOption
@@ -24,7 +24,6 @@ from verify.worker import Worker
 
 BY_HAND = ROOT / "tests" / "quantize" / "by_hand.py"
 LAST_WORDS = 300
-MAX_DROP = 0.005
 
 
 def make(engine: str, net: Prepared, out: Path, log: Path) -> Column:
@@ -108,9 +107,9 @@ def _ours(net: Prepared, out: Path, log: Path) -> None:  # noqa: ARG001 - the co
 
 
 def _budget(net: Prepared, out: Path, log: Path) -> None:  # noqa: ARG001 - the command keeps a log of its own
-    """Judged by the samples that the table judges by; without a task, by the class that the float file gives."""
-    request = Request(net.float32, Target.INT8, out, calibration=str(net.calibration), evaluation=str(net.evaluation))
-    quantize_file(replace(request, budget=Budget(max_drop=MAX_DROP), even_if_missed=True))
+    """Judged by other samples than the table is; the closest file where none keeps the budget."""
+    request = Request(net.float32, Target.INT8, out, calibration=str(net.calibration), evaluation=str(net.search))
+    quantize_file(replace(request, budget=Budget(max_drop=MOST_DROP), even_if_missed=True))
 
 
 def quantize_ours(net: Prepared, out: Path, *, ranges: str = "auto", corrections: str = "auto") -> None:

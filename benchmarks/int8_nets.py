@@ -20,9 +20,8 @@ ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "examples" / "int8"
 sys.path[:0] = [str(ROOT / "tests"), str(EXAMPLE)]
 
-CALIBRATION_SAMPLES = 128
-CROPS = 32
-"""To judge a net of random weights on."""
+CALIBRATION_CROPS, CROPS = 128, 32
+"""Photographs, for nets of random weights: to calibrate on, and to judge on."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +63,15 @@ NETS = (*TRAINED, *TORCHVISION)
 
 @dataclass(frozen=True)
 class Prepared:
-    """Where a net's float files lie. ``evaluation`` holds ``image`` and, of a trained net, ``truth``."""
+    """Where a net's float files lie, and its samples. Those that judge have ``truth`` beside ``image`` where there is a
+    task: ``evaluation`` is for the table, ``search`` for an accuracy budget to look at.
+    """
 
     net: Net
     folder: Path
     calibration: Path
     evaluation: Path
+    search: Path
 
     @property
     def float32(self) -> Path:
@@ -93,38 +95,36 @@ class Prepared:
     @property
     def key(self) -> str:
         """Changes with the float file and the samples."""
-        return key_of([self.float32, self.calibration, self.evaluation])
+        return key_of([self.float32, self.calibration, self.evaluation, self.search])
 
 
 def prepare(net: Net, folder: Path) -> Prepared:
     """Train or build the net, write its samples and convert it to float, unless all of that is there already."""
     folder.mkdir(parents=True, exist_ok=True)
     make = _trained if net.file else _of_torchvision
-    checkpoint, calibration, evaluation = make(net, folder)
+    checkpoint, *samples = make(net, folder)
     done, key = folder / "convert.key", key_of([checkpoint], ROOT / "convert")
     if not done.is_file() or done.read_text() != key:
         _convert(net, checkpoint, folder / "convert")
         done.write_text(key)
-    return Prepared(net, folder, calibration, evaluation)
+    return Prepared(net, folder, *samples)
 
 
-def _trained(net: Net, folder: Path) -> tuple[Path, Path, Path]:
+def _trained(net: Net, folder: Path) -> tuple[Path, ...]:
     nets = folder.parent / "trained"
     checkpoint, done = nets / f"{net.name}.pth", folder / "train.key"
+    samples = [nets / f"{net.task}_{part}.npz" for part in ("calibration", "evaluation", "search")]
     sources = [EXAMPLE / name for name in (net.file, "learning.py", "scenes.py", "subjects.py")]
     key = key_of([*sources, EXAMPLE.parent / "digits" / "net.py"])
-    if not checkpoint.is_file() or not done.is_file() or done.read_text() != key:
+    if not done.is_file() or done.read_text() != key:
         checkpoint.unlink(missing_ok=True)
+    if not all(path.is_file() for path in (checkpoint, *samples)):
         _run([sys.executable, str(EXAMPLE / "train.py"), net.name, "--folder", str(nets)])
         done.write_text(key)
-    calibration = folder / "calibration.npz"
-    if not calibration.is_file():
-        with np.load(nets / f"{net.task}_calibration.npz") as samples:
-            np.savez(calibration, image=samples["image"][:CALIBRATION_SAMPLES])
-    return checkpoint, calibration, nets / f"{net.task}_evaluation.npz"
+    return checkpoint, *samples
 
 
-def _of_torchvision(net: Net, folder: Path) -> tuple[Path, Path, Path]:
+def _of_torchvision(net: Net, folder: Path) -> tuple[Path, ...]:
     from zoo import make_checkpoint, photo_crops
 
     from verify.worker import Worker
@@ -134,8 +134,8 @@ def _of_torchvision(net: Net, folder: Path) -> tuple[Path, Path, Path]:
     if not checkpoint.is_file():
         with Worker("torch", log_path=folder / "make.log") as worker:
             worker.run(make_checkpoint, name=name, folder=folder, classes=10, legacy_keys=False)
-    files = folder / "calibration.npz", folder / "evaluation.npz"
-    for seed, (path, count) in enumerate(zip(files, (CALIBRATION_SAMPLES, CROPS), strict=True), start=1):
+    files = [folder / f"{part}.npz" for part in ("calibration", "evaluation", "search")]
+    for seed, (path, count) in enumerate(zip(files, (CALIBRATION_CROPS, CROPS, CROPS), strict=True), start=1):
         if not path.is_file():
             np.savez(path, image=photo_crops(count, 224, seed))
     return checkpoint, *files

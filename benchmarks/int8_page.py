@@ -15,6 +15,7 @@ crops. All engines get the same float net and the same samples. **dB** is SQNR a
 output; **drop** is how much the task's measure falls, in points, with its paired 95 % confidence interval (top-1:
 Agresti and Min's; others: bootstrap). **×** is latency over the float32 file's at batch 1 on one thread, all files
 taking turns in one process. **batches** are those of 1, 2 and 5 that the file runs at and gives the same for.
+(d) looks for what to lift to float on samples of their own, that neither calibrate nor judge here.
 **Weights alone** and **activations alone** are the ceilings of (c): the float file with its constants, or its
 activations, rounded as our int8 file stores them.
 """

@@ -15,12 +15,11 @@ from int8_ceilings import Covered, with_int8_activations, with_int8_weights
 from int8_engines import make
 from int8_nets import ROOT, Net, Prepared, prepare
 from int8_scoring import Ran, float_pass_s, latencies, quality, run_file
-from int8_types import Ceiling, Column, Int8Row, Quality, cached, key_of
+from int8_types import ENGINES, Ceiling, Column, Int8Row, Quality, cached, key_of
 
 from verify.errors import ToolError
 
 BENCHMARKS = ROOT / "benchmarks"
-MADE_HERE = ("tensorflow", "library", "ours", "budget")
 CEILINGS: dict[str, Callable[[Path, Path, Path], Covered]] = {
     "weights": with_int8_weights,
     "activations": with_int8_activations,
@@ -62,7 +61,7 @@ class Judged:
 
 class _Row(Judged):
     def row(self) -> Int8Row:
-        columns = [self._column(engine) for engine in MADE_HERE]
+        columns = [self._column(engine) for engine in ENGINES]
         ceilings = tuple(self._ceiling(kind) for kind in CEILINGS)
         ran = [each.engine for each in columns if each.quality is not None]
         paths = [self.net.float32, *(self._file(engine) for engine in ran)]

@@ -23,6 +23,8 @@ TITLES = {
     "budget": "(d) `--max-drop 0.5%`",
 }
 CEILINGS = ("weights", "activations")
+MOST_DROP = 0.005
+"""The budget of column (d)."""
 
 
 @dataclass(frozen=True)

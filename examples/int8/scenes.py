@@ -15,8 +15,16 @@ Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
 
-PARTS = {"evaluation": slice(0, 597), "calibration": slice(597, 797), "training": slice(797, None)}
-CANVASES = {"evaluation": 400, "calibration": 200, "training": 2000}
+PARTS = {
+    "evaluation": slice(0, 597),
+    "calibration": slice(597, 725),
+    "training": slice(797, None),
+    "search": slice(725, 797),
+}
+"""``search`` is for what is tried until it is good enough: an accuracy budget must not look at what judges it."""
+CANVASES = {"evaluation": 400, "calibration": 128, "training": 2000, "search": 400}
+MOVE = 2
+"""Pixels, either way: the few digits to search with are shown at nine places each."""
 NOISE = 0.15
 INK = 0.3
 """Pixels above it belong to the digit."""
@@ -46,9 +54,14 @@ class Scenes:
 
 
 def single_digits(part: str) -> Data:
-    """Digits of 32 × 32 pixels and their labels (n,)."""
-    images, labels = digits(32)
-    return Data(images[PARTS[part]], labels[PARTS[part]])
+    """Digits of 32 × 32 pixels and their labels (n,); those to search with are moved about."""
+    images, labels = (array[PARTS[part]] for array in digits(32))
+    if part != "search":
+        return Data(images, labels)
+    side, places = images.shape[-1], (0, MOVE, 2 * MOVE)
+    wide = np.pad(images, ((0, 0), (0, 0), (MOVE, MOVE), (MOVE, MOVE)))
+    moved = [wide[..., top : top + side, left : left + side] for top in places for left in places]
+    return Data(np.concatenate(moved), np.tile(labels, len(moved)))
 
 
 def masks_of_canvases(part: str) -> Data:

@@ -3,8 +3,8 @@
     python examples/int8/train.py [NET …] [--folder build/int8]
 
 Each is trained on digits that it is neither calibrated nor judged on. What it makes: NET.pth; and for each task
-TASK_calibration.npz (``image``) and TASK_evaluation.npz (``image``, ``truth``). Minutes in all; a net that is there
-already is kept.
+TASK_calibration.npz (``image``), TASK_evaluation.npz (``image``, ``truth``), and TASK_search.npz for an accuracy budget
+to look at. Minutes in all; a net that is there already is kept.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "digits")]
 
 from learning import train  # noqa: E402
-from scenes import Data  # noqa: E402
-from subjects import SUBJECTS, TASKS, Subject  # noqa: E402
+from subjects import SUBJECTS, TASKS, Subject, Task  # noqa: E402
 
 
 def main() -> None:
@@ -38,14 +37,16 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     for task in TASKS:
         if any(subject.task is task for subject in wanted):
-            write_data(options.folder, task.name, task.data("calibration"), task.data("evaluation"))
+            write_data(options.folder, task)
     for subject in wanted:
         make(subject, options.folder, options.samples)
 
 
-def write_data(folder: Path, task: str, calibration: Data, evaluation: Data) -> None:
-    np.savez(folder / f"{task}_calibration.npz", image=calibration.image)
-    np.savez(folder / f"{task}_evaluation.npz", image=evaluation.image, truth=evaluation.truth)
+def write_data(folder: Path, task: Task) -> None:
+    np.savez(folder / f"{task.name}_calibration.npz", image=task.data("calibration").image)
+    for part in ("evaluation", "search"):
+        data = task.data(part)
+        np.savez(folder / f"{task.name}_{part}.npz", image=data.image, truth=data.truth)
 
 
 def make(subject: Subject, folder: Path, samples: int | None) -> None:

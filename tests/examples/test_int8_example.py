@@ -27,7 +27,7 @@ def test_one_net_in_miniature_leaves_its_weights_and_its_data(tmp_path: Path) ->
         np.load(tmp_path / "digits_calibration.npz") as calibration,
         np.load(tmp_path / "digits_evaluation.npz") as held,
     ):
-        assert calibration["image"].shape == (200, 1, 32, 32)
+        assert calibration["image"].shape == (128, 1, 32, 32)
         assert held["image"].shape == (597, 1, 32, 32)
         assert held["truth"].shape == (597,)
     weights = (tmp_path / "plain_cnn.pth").read_bytes()
