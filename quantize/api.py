@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from quantize.budget.goal import Budget
     from quantize.command import Quantized
 
 
@@ -21,6 +22,9 @@ def quantize(
     ranges: str = "auto",
     corrections: str = "auto",
     max_samples: int = 128,
+    budget: Budget | None = None,
+    evaluation: str | Path | None = None,
+    even_if_missed: bool = False,
 ) -> Quantized:
     """Quantize a float TFLite file; what comes back has the new file, its recipe, and what stayed in float and why.
 
@@ -36,6 +40,11 @@ def quantize(
         ranges: how ranges are chosen: ``auto`` tries several methods on samples held back.
         corrections: against rounding's harm, as the command takes them: ``auto``, ``none``, or names.
         max_samples: use at most this many calibration samples.
+        budget: what may be lost (:class:`quantize.budget.goal.Budget`); ops are lifted to float until it is kept.
+            ``result.budget`` of what comes back says which and why, and whether it is met for sure.
+        evaluation: samples that judge the budget, with labels where there are: a folder with one folder a class, or a
+            ``.npz`` with an array ``truth``. Without, every fourth calibration sample judges.
+        even_if_missed: write the file that comes closest where none keeps the budget, instead of ``BudgetMissed``.
 
     Raises:
         ToolError: typed, its ``exit_code`` that of the command.
@@ -52,6 +61,9 @@ def quantize(
         None if recipe is None else Path(recipe),
         io=IoType(int8_io),
         max_samples=max_samples,
+        budget=budget,
+        evaluation=None if evaluation is None else str(evaluation),
+        even_if_missed=even_if_missed,
         corrections=corrections,
         ranges=RangesOption(ranges),
     )

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from quantize.recipe import IoType, Recipe
+from quantize.selection import rule_name
 from verify.runners.tflite_file import dtype_of, open_model, tensor_map
+from verify.runners.tflite_inspect import opcode_names
+from verify.runners.tflite_macs import operator_macs
 
 OUTSIDE = -1
 
@@ -68,15 +71,12 @@ class OpGraph:
 
 def op_graph(model: Path, recipe: Recipe) -> OpGraph:
     """Read the float file. Ops that the recipe has no rule for, or an override, are not quantizable."""
-    from quantize.static_parameters import library_name
-
     ruled = {rule.op for rule in recipe.ops}
     left_alone = {each.output for each in recipe.overrides}
     with open_model(model) as opened:
         names = tensor_map(opened)
         graph = opened.Subgraphs(names.subgraph)
-        codes = [opened.OperatorCodes(index) for index in range(opened.OperatorCodesLength())]
-        kinds = [library_name(max(int(code.BuiltinCode()), int(code.DeprecatedBuiltinCode()))) for code in codes]
+        kinds = opcode_names(opened)
         view = _View(opened, graph)
         ops = [
             view.op(index, kinds[graph.Operators(index).OpcodeIndex()], ruled, left_alone)
@@ -107,28 +107,16 @@ class _View:
             name=names[0] if names else "",
             inputs=tuple(dict.fromkeys(at for at in inputs if self._is_activation(at))),
             outputs=tuple(at for at in outputs if self._is_activation(at)),
-            macs=self._macs(kind, inputs, outputs),
+            macs=operator_macs(kind, self.graph, operator),
             weights=sum(math.prod(self.shape(at)) for at in inputs if self._is_weight(at)),
             elements=sum(math.prod(self.shape(at)) for at in outputs),
-            quantizable=kind in ruled and not left_alone.intersection(names),
+            quantizable=rule_name(kind) in ruled and not left_alone.intersection(names),
         )
 
     def shape(self, at: int) -> tuple[int, ...]:
         """With 1 for the batch."""
         tensor = self.graph.Tensors(at)
         return tuple(abs(int(tensor.Shape(axis))) for axis in range(tensor.ShapeLength()))
-
-    def _macs(self, kind: str, inputs: list[int], outputs: list[int]) -> int:
-        if kind in {"CONV_2D", "CONV_3D"}:
-            return math.prod(self.shape(outputs[0])) * math.prod(self.shape(inputs[1])[1:])
-        if kind == "DEPTHWISE_CONV_2D":
-            return math.prod(self.shape(outputs[0])) * math.prod(self.shape(inputs[1])[1:3])
-        if kind == "CONV_2D_TRANSPOSE":
-            weights, taken = self.shape(inputs[1]), self.shape(inputs[2])
-            return math.prod(taken) * math.prod(weights[:3])
-        if kind in {"FULLY_CONNECTED", "BATCH_MATMUL"}:
-            return math.prod(self.shape(outputs[0])) * self.shape(inputs[0])[-1]
-        return 0
 
     def _is_activation(self, at: int) -> bool:
         return dtype_of(self.graph.Tensors(at)) == "float32" and not self._is_constant(at)
