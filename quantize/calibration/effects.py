@@ -95,7 +95,8 @@ _OPS = {
 
 
 def _sigmoid(inputs: Reals) -> Reals:
-    return 0.5 * (1.0 + np.tanh(0.5 * inputs))
+    share: Reals = 0.5 * (1.0 + np.tanh(0.5 * inputs))
+    return share
 
 
 _FUNCTIONS: dict[Effect, Callable[[Reals], Reals]] = {

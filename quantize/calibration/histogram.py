@@ -7,6 +7,7 @@ takes in its outer neighbour: the counts are then what they would have been from
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ _LEAST_EXPONENT = -126
 _MOST_COUNTED = 2**32 - 1
 """In four bytes a bin; beyond, a bin takes eight."""
 
-Counts = npt.NDArray[np.uint32] | npt.NDArray[np.int64]
+Counts = npt.NDArray[np.integer[Any]]
 Reals = npt.NDArray[np.float64]
 
 

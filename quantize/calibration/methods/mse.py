@@ -7,6 +7,8 @@ f'(x)² s² / 12 and (f(x) - f(c))². What is clipped weighs more than the equat
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -49,7 +51,7 @@ def mse_range(
     return float(lows[at_low]), float(highs[at_high])
 
 
-def _clipping(counts: npt.NDArray[np.generic], magnitudes: Reals, ends: Reals, effect: Effect, sign: int) -> Reals:
+def _clipping(counts: npt.NDArray[np.integer[Any]], magnitudes: Reals, ends: Reals, effect: Effect, sign: int) -> Reals:
     """Σ (f(x) - f(end))² over the values beyond each end, on the side of ``sign``; counts go outwards from zero."""
     results, at_ends = effect.values(sign * magnitudes), effect.values(sign * ends)
     outside = np.searchsorted(magnitudes, ends, side="right")
