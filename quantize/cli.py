@@ -67,7 +67,8 @@ def quantize(
         typer.Option(help="One range for all activations, without samples: to measure speed only.", metavar="LOW,HIGH"),
     ] = None,
     corrections: Annotated[
-        str, typer.Option(help="Against rounding's harm: auto, none, or some of gptq,bias.", metavar="NAMES")
+        str,
+        typer.Option(help="Corrections: auto, none, or some of equalize,smooth,gptq,bias.", metavar="NAMES"),
     ] = "auto",
     max_drop: Annotated[
         str | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,8 +11,9 @@ from quantize import tflite
 from quantize.calibration.calibrate import calibrate
 from quantize.calibration.method_names import RangeMethod, RangesOption
 from quantize.calibration.samples import SampleStream
-from quantize.correction.apply import correct
+from quantize.correction.apply import after_rounding, before_calibration, fitting_samples
 from quantize.correction.names import parse_corrections
+from quantize.correction.patches import prepared
 from quantize.leftovers import require_none
 from quantize.load_check import require_loadable
 from quantize.modules import modules_beside
@@ -86,7 +88,12 @@ def make_int8(
     scheme.require_consistent(io)
     wanted = parse_corrections(corrections)
     wide = ACTIVATIONS_INT16 if scheme.activations is Precision.INT16 else ACTIVATIONS_INT8
-    with rewritten(model, wide) as source:
+    samples = partial(SampleStream, calibration, signature, max_samples)
+    with ExitStack() as stack:
+        source = stack.enter_context(rewritten(model, wide))
+        fitting = fitting_samples(source, samples()) if wanted else []
+        exact = before_calibration(source, fitting, wanted)
+        source = stack.enter_context(prepared(source, exact))
         rules = static_rules(source, wide, scheme.weight_bits, per_tensor_weights=scheme.per_tensor_weights)
         lifted = overrides(scheme.keep_float, scheme.keep_int16, operators(model, modules_beside(model)))
         recipe = partial(
@@ -98,10 +105,11 @@ def make_int8(
             rules,
             overrides=lifted,
             input_stats=scheme.input_stats,
+            corrections=exact,
         )
-        calibrated = calibrate(source, rules, SampleStream(calibration, signature, max_samples))
+        calibrated = calibrate(source, rules, samples())
         result = quantize_with_ranges(source, out, calibrated, recipe, ranges.method)
-        result = correct(source, out, result, partial(SampleStream, calibration, signature, max_samples), wanted)
+        result = after_rounding(source, out, result, wanted, samples=fitting, probes=calibrated.probes)
     if scheme.require_full_int8:
         require_none(result.float_ops, model.name)
     require_loadable(out)

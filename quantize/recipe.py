@@ -7,12 +7,13 @@ file it describes as ``NAME.recipe.json``.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
 from quantize.calibration.method_names import RangeMethod
+from quantize.correction.decisions import Corrections
 from verify.atomic import write_text
 from verify.errors import InputError
 
@@ -133,6 +134,7 @@ class Recipe:
     calibration: Calibration
     overrides: tuple[Override, ...] = ()
     input_stats: tuple[InputStats, ...] = ()
+    corrections: Corrections = field(default_factory=Corrections)
     schema_version: str = SCHEMA_VERSION
 
     @property

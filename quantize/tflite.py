@@ -17,6 +17,7 @@ import numpy as np
 
 from quantize import edges
 from quantize.attention_masks import attention_masks
+from quantize.correction.patches import apply_patches, prepared
 from quantize.dead_channels import widened_weights
 from quantize.float16_biases import cast_biases
 from quantize.leftovers import float_weights, left_in_float
@@ -70,12 +71,15 @@ def to_int8(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
     library refuses.
     """
     _require_applicable(model, recipe)
-    with rewritten(model, recipe.activations) as source:
+    with rewritten(model, recipe.activations) as same, prepared(same, recipe.corrections) as source:
         return apply_recipe(source, out, recipe)
 
 
 def apply_recipe(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
-    """As :func:`to_int8`, for a recipe that was just made for this very model, which is :func:`rewritten` already."""
+    """As :func:`to_int8`, for a recipe that was just made for this very model.
+
+    ``model`` is :func:`rewritten` and :func:`prepared` already.
+    """
     require_applicable(recipe, operators(model))
     seen = _with_input_stats(model, recipe)
     masks = attention_masks(model, seen)
@@ -84,8 +88,8 @@ def apply_recipe(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
     widened = widened_weights(model, recipe.ops, wanted)
     ranges = _library_ranges(model, wanted)
     ranges |= {each.tensor: {"min": -each.bound, "max": each.bound} for each in widened}
-    edit = edges.make_edges_uint8 if recipe.io is IoType.UINT8 else None
-    _quantize(model, out, partial(_static_parameters, recipe, ranges, _main_subgraph(model)), edit)
+    parameters = partial(_static_parameters, recipe, ranges, _main_subgraph(model))
+    _quantize(model, out, parameters, partial(_finish, recipe))
     notes = (
         *(
             f"{each.tensor}: {each.widened_channels} channels have next to no weights; their range was widened "
@@ -139,6 +143,12 @@ def _with_input_stats(model: Path, recipe: Recipe) -> tuple[TensorRange, ...]:
 def _main_subgraph(model: Path) -> int:
     with open_model(model) as opened:
         return tensor_map(opened).subgraph
+
+
+def _finish(recipe: Recipe, unpacked: Any) -> None:
+    apply_patches(unpacked, recipe.corrections)
+    if recipe.io is IoType.UINT8:
+        edges.make_edges_uint8(unpacked)
 
 
 def _static_parameters(recipe: Recipe, ranges: dict[str, Any], main: int, content: bytes) -> dict[str, Any]:

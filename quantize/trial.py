@@ -54,13 +54,19 @@ def try_recipe(model: Path, path: Path, recipe: Recipe, probes: tuple[Observatio
     """Make a file by the recipe, run the probes on it, delete it; raises ``QuantizationFailed`` if it does not run."""
     try:
         result = tflite.apply_recipe(model, path, recipe)
-        with TfliteRunner(path, result.signature) as runner:
-            sums = [_compared(runner, result.signature, probe) for probe in probes]
-    except ModelUnreadable as error:
-        raise QuantizationFailed(f"the int8 file was made, but does not run: {error.what}") from error
+        return Trial(recipe.calibration.method, scores_of(path, result.signature, probes))
     finally:
         path.unlink(missing_ok=True)
-    return Trial(recipe.calibration.method, tuple(map(_score, zip(*sums, strict=True))))
+
+
+def scores_of(path: Path, signature: Signature, probes: tuple[Observation, ...]) -> tuple[Score, ...]:
+    """How close a file comes to the float model on the probes; raises ``QuantizationFailed`` if it does not run."""
+    try:
+        with TfliteRunner(path, signature) as runner:
+            sums = [_compared(runner, signature, probe) for probe in probes]
+    except ModelUnreadable as error:
+        raise QuantizationFailed(f"the int8 file was made, but does not run: {error.what}") from error
+    return tuple(map(_score, zip(*sums, strict=True)))
 
 
 def _compared(runner: TfliteRunner, signature: Signature, probe: Observation) -> tuple[ErrorSums, ...]:

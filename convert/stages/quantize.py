@@ -85,7 +85,9 @@ class ToInt8(Stage):
     ranges: RangesOption = flag(
         RangesOption.AUTO, "How int8 ranges are chosen; auto tries several on held-back samples."
     )
-    int8_corrections: str = flag("auto", "Against rounding's harm: auto, none, or some of gptq,bias.", metavar="NAMES")
+    int8_corrections: str = flag(
+        "auto", "Corrections: auto, none, or some of equalize,smooth,gptq,bias.", metavar="NAMES"
+    )
     calibration: Path | None = scratch_input()
     """Folder of ``batch_*.npz`` in PyTorch layout; written by the pipeline from ``--calib``."""
 

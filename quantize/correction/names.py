@@ -10,13 +10,20 @@ from verify.errors import InputError
 class Correction(StrEnum):
     """One method, named as on the command line. They are applied in this order, whatever order they are given in."""
 
+    EQUALIZE = "equalize"
+    """Channels of an activation are made equally wide, where ReLU and sums let factors pass (1906.04721)."""
+    SMOOTH = "smooth"
+    """The same after a normalisation, whose own factors take it up (2211.10438)."""
     ROUND = "gptq"
     """Weights are rounded so that each layer's output changes least on the samples (2210.17323)."""
     BIAS = "bias"
     """Biases take back the mean error of each channel, layer after layer (1906.04721, section 4.2)."""
 
 
-AUTO: tuple[Correction, ...] = ()
+EXACT = frozenset({Correction.EQUALIZE, Correction.SMOOTH})
+"""These change no result of the float model; the others change how it is rounded."""
+
+AUTO: tuple[Correction, ...] = (Correction.ROUND, Correction.BIAS)
 """What ``auto`` comes to."""
 
 

@@ -139,6 +139,60 @@ def mask(image):
     return {"mask": tf.image.resize(conv(image, 4), (512, 512))}
 
 
+def uneven_conv(x, channels: int, size: int = 3):
+    """Its channels differ in width a hundred times."""
+    fan_in = size * size * x.shape[-1]
+    weights = normal(size, size, x.shape[-1], channels, fan_in=fan_in) * np.logspace(-2, 0, channels, dtype=np.float32)
+    return tf.nn.conv2d(x, weights, 1, "SAME") + normal(channels) * 0.01
+
+
+def uneven(image):
+    return classify(tf.nn.relu(conv(tf.nn.relu(uneven_conv(image, 8)), 8)))
+
+
+def joined(image):
+    x = tf.nn.max_pool2d(tf.nn.relu(uneven_conv(image, 8)), 2, 2, "VALID")
+    x = tf.nn.relu(x + uneven_conv(x, 8))
+    return classify(tf.nn.relu(conv(tf.concat([x, tf.nn.relu(uneven_conv(x, 4))], -1), 8)))
+
+
+def grouped(image):
+    x = tf.nn.relu(uneven_conv(image, 8))
+    x = tf.nn.relu(depthwise(x))
+    return classify(tf.nn.conv2d(x, normal(3, 3, 4, 8, fan_in=36), 1, "SAME") + 0.1)
+
+
+def normalised(image):
+    rows = tf.reshape(image, (-1, 16, 48))
+    centred = rows - tf.reduce_mean(rows, -1, keepdims=True)
+    x = centred * tf.math.rsqrt(tf.reduce_mean(centred * centred, -1, keepdims=True) + 1e-5)
+    x = x * np.logspace(-2, 0, 48, dtype=np.float32) + normal(48) * 0.01
+    return {"mixed": tf.nn.gelu(tf.matmul(x, normal(48, 16, fan_in=48)), True) + tf.matmul(x, normal(48, 16))}
+
+
+def clipped(image):
+    return classify(tf.nn.relu6(conv(tf.nn.relu6(uneven_conv(image, 8)), 8)))
+
+
+def gated(image):
+    x = uneven_conv(image, 8)
+    x = conv(x * tf.sigmoid(x), 8)
+    return classify(x * tf.sigmoid(x))
+
+
+def strided(image):
+    x = tf.nn.relu(tf.nn.conv2d(image, normal(5, 3, 3, 8, fan_in=45), [1, 2, 3, 1], "SAME") + 0.1)
+    x = tf.nn.conv2d(x, normal(2, 3, 8, 12, fan_in=48), 1, "VALID", dilations=(1, 2, 1, 1)) + 0.1
+    return classify(tf.nn.depthwise_conv2d(x, normal(3, 3, 12, 2, fan_in=9), [1, 2, 2, 1], "SAME") + 0.1)
+
+
+def correlated(image):
+    """Sixteen channels after each other hold nearly the same, as in wide layers of trained nets."""
+    spread = np.repeat(np.eye(4, dtype=np.float32), 16, axis=1) + normal(4, 64) * 0.02
+    x = tf.nn.relu(tf.nn.conv2d(tf.nn.relu(conv(image, 4)), spread[None, None], 1, "SAME") + 0.1)
+    return classify(tf.nn.relu(conv(x, 16)))
+
+
 save("mixed", mixed, IMAGE)
 save("leaky", leaky, IMAGE)
 save("sine_edges", sine_edges, IMAGE)
@@ -155,3 +209,5 @@ save("padded_attention", padded_attention, IMAGE)
 save("unread_part", unread_part, IMAGE)
 save("looping", looping, IMAGE)
 save("mask", mask, IMAGE)
+for each in (uneven, joined, grouped, normalised, clipped, gated, strided, correlated):
+    save(each.__name__, each, IMAGE)

@@ -117,6 +117,7 @@ def test_with_the_librarys_ranges_it_is_the_librarys_file_byte_for_byte(model, f
         signature=tflite_signature(source, {}),
         io=IoType.INT8,
         max_samples=1,
+        corrections="none",
         ranges=RangesOption.AVERAGE,
     )
     assert (tmp_path / "int8.tflite").read_bytes() == (by_hand / "one" / f"{model}.tflite").read_bytes()

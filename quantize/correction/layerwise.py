@@ -1,0 +1,110 @@
+"""Layer after layer: weights rounded to fit what enters the layer in the int8 model, biases to what leaves it.
+
+Float and int8 model run side by side, one op at a time, so that a layer sees the rounding of all layers before it,
+corrected already: 1906.04721's sequential bias correction (section 4.2), and GPTQ on quantized inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quantize.correction.decisions import MovedBias, RoundedWeights
+from quantize.correction.gptq import Floats, round_columns
+from quantize.correction.layers import Stored, as_columns, from_columns, some_rows
+from quantize.correction.names import Correction
+from quantize.correction.patches import BIAS_TYPES, moved_bias, packed
+from quantize.correction.stepped_model import SteppedModel
+from quantize.correction.unpacked import Array, Weighted, constant, name_of, replace_constant
+from verify.runners.base import Batch
+from verify.signature import Signature
+
+FEWEST_ROWS, MOST_ROWS = 512, 2048
+"""Of what enters a layer. The same places are looked at in both models, so their means differ by rounding alone."""
+_ROWS_AN_INPUT = 4
+
+
+@dataclass(frozen=True)
+class Refined:
+    """What became of weights and biases."""
+
+    rounded: tuple[RoundedWeights, ...]
+    biases: tuple[MovedBias, ...]
+
+
+def refine(
+    model: Path, int8: Path, signature: Signature, samples: Sequence[Batch], wanted: Collection[Correction]
+) -> Refined:
+    """What to do to the int8 file; ``samples`` are as the float model takes them, ``signature`` is the int8 file's."""
+    exact = SteppedModel(model, samples)
+    stored_samples = [{spec.name: spec.from_torch(each[spec.name]) for spec in signature.inputs} for each in samples]
+    rounded = SteppedModel(int8, stored_samples)
+    original = exact.layers()
+    weights: list[RoundedWeights] = []
+    biases: list[MovedBias] = []
+    for name, (number, op) in rounded.layers().items():
+        stored = constant(rounded.model, rounded.graph, op.weights, np.int8)
+        if stored is None or op.shared or name not in original:
+            continue
+        exact.stepper.run_until(original[name][0])
+        rounded.stepper.run_until(number)
+        layer = _Layer(exact, original[name][1], rounded, op)
+        moves_bias = Correction.BIAS in wanted and op.bias >= 0
+        chosen = layer.round(centred=moves_bias) if Correction.ROUND in wanted else stored
+        if (chosen != stored).any():
+            weights.append(RoundedWeights(name, packed(chosen - stored)))
+            replace_constant(rounded.model, rounded.graph, op.weights, chosen)
+        if moves_bias:
+            biases += layer.move_bias(chosen)
+    return Refined(tuple(weights), tuple(biases))
+
+
+class _Layer:
+    """One layer in both models, with what enters it there."""
+
+    def __init__(self, exact: SteppedModel, original: Weighted, rounded: SteppedModel, op: Weighted) -> None:
+        self._rounded, self._op = rounded, op
+        weights = constant(exact.model, exact.graph, original.weights)
+        assert weights is not None
+        self._shape: tuple[int, ...] = weights.shape
+        self._weights: Floats = as_columns(op, weights)
+        self._scales = np.array(rounded.graph.tensors[op.weights].quantization.scale, np.float32)
+        count = min(max(FEWEST_ROWS, _ROWS_AN_INPUT * self._weights.shape[1]), MOST_ROWS)
+        stored = _stored(rounded.graph.tensors[op.input])
+        self._rows = some_rows(op, self._shape, rounded.stepper.values(op.input), stored, count)
+        exact_rows = some_rows(op, self._shape, exact.stepper.values(original.input), Stored(), count)
+        self._mean, self._exact_mean = (rows.mean(axis=1, keepdims=True) for rows in (self._rows, exact_rows))
+
+    def _by_output(self) -> Floats:
+        """(groups, outputs): a scale of all weights counts for each output."""
+        groups, outputs = self._weights.shape[0], self._weights.shape[2]
+        return np.broadcast_to(self._scales, (groups * outputs,)).reshape(groups, outputs)
+
+    def round(self, *, centred: bool) -> Array:
+        """Stored weights; ``centred`` if the bias is to take up what changes in the mean."""
+        rows = self._rows - self._mean if centred else self._rows
+        chosen = round_columns(self._weights, rows, self._by_output())
+        return from_columns(self._op, chosen, self._shape).astype(np.int8)
+
+    def move_bias(self, chosen: Array) -> list[MovedBias]:
+        """So that the layer's mean output is what it is in the float model."""
+        tensor = self._rounded.graph.tensors[self._op.bias]
+        kinds = (constant(self._rounded.model, self._rounded.graph, self._op.bias, kind) for kind in BIAS_TYPES)
+        stored = next((each for each in kinds if each is not None), None)
+        if stored is None:
+            return []
+        kept = as_columns(self._op, chosen.astype(np.float32)) * self._by_output()[:, None]
+        by = (self._exact_mean @ self._weights - self._mean @ kept).astype(np.float32).reshape(-1)
+        moved = moved_bias(stored, by, tensor.quantization.scale)
+        replace_constant(self._rounded.model, self._rounded.graph, self._op.bias, moved)
+        return [MovedBias(name_of(tensor), packed(by))]
+
+
+def _stored(tensor: Any) -> Stored:
+    if tensor.quantization is None or tensor.quantization.scale is None or not len(tensor.quantization.scale):
+        return Stored()
+    return Stored(float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0]))

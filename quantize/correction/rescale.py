@@ -1,0 +1,58 @@
+"""Exact changes of the float model: constants scaled so that its activations lose less when they are rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from quantize.correction.channels import scalable_channels
+from quantize.correction.decisions import ScaledConstant
+from quantize.correction.equalize import STRENGTH, ChannelExtremes, scalings
+from quantize.correction.names import Correction
+from quantize.correction.patches import packed
+from quantize.correction.stepped_model import SteppedModel
+from quantize.correction.stepper import Values
+from quantize.correction.unpacked import name_of
+from verify.runners.base import Batch
+
+_PADDING = 1e30
+"""What is beyond it is minus infinity before a maximum, no activation."""
+
+
+def rescale(
+    model: Path, samples: Sequence[Batch], wanted: Collection[Correction], strength: float = STRENGTH
+) -> tuple[ScaledConstant, ...]:
+    """The factors of every constant of a float file that changes; none where no factor can pass."""
+    seen: dict[int, ChannelExtremes] = {}
+
+    def watch(tensor: int, values: list[Values]) -> None:
+        if tensor in scalable:
+            seen[tensor] = _extremes(values)
+
+    run = SteppedModel(model, samples, watch)
+    channels = scalable_channels(run.model, run.subgraph)
+    scalable = {tensor for tensor in channels.tensors if channels.of(tensor).any()}
+    if not scalable:
+        return ()
+    run.stepper.finish()
+    found = scalings(
+        channels,
+        seen,
+        plain=Correction.EQUALIZE in wanted,
+        normalised=Correction.SMOOTH in wanted,
+        strength=strength,
+    )
+    names = [name_of(run.graph.tensors[each.tensor]) for each in found]
+    return tuple(
+        ScaledConstant(name, each.factors.shape, packed(each.factors)) for name, each in zip(names, found, strict=True)
+    )
+
+
+def _extremes(values: list[Values]) -> ChannelExtremes:
+    """Of each sample, and the mean of all samples: one odd sample does not decide."""
+    flat = [np.clip(each.reshape(-1, each.shape[-1]), -_PADDING, _PADDING) for each in values]
+    low = np.mean([each.min(axis=0, initial=0) for each in flat], axis=0)
+    high = np.mean([each.max(axis=0, initial=0) for each in flat], axis=0)
+    return ChannelExtremes(low.astype(np.float32), high.astype(np.float32))

@@ -1,0 +1,74 @@
+"""Equalisation and smoothing change no result of the float model, and make activations' channels equally wide."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quantize.correction.apply import before_calibration
+from quantize.correction.decisions import Corrections
+from quantize.correction.names import Correction
+from quantize.correction.patches import opened, prepared
+from quantize.correction.stepped_model import SteppedModel
+
+
+@pytest.fixture(scope="module")
+def samples():
+    random = np.random.default_rng(3)
+    return [{"image": random.normal(size=(1, 16, 16, 3)).astype(np.float32)} for _ in range(8)]
+
+
+def outputs(path, samples) -> list[np.ndarray]:
+    run = SteppedModel(path, samples, lambda tensor, values: found.update({tensor: values}))
+    found: dict[int, list[np.ndarray]] = {}
+    run.stepper.finish()
+    return found[int(run.graph.outputs[0])]
+
+
+@pytest.mark.parametrize(
+    ("model", "correction"),
+    [
+        ("uneven", Correction.EQUALIZE),
+        ("grouped", Correction.EQUALIZE),
+        ("joined", Correction.EQUALIZE),
+        ("normalised", Correction.SMOOTH),
+    ],
+)
+def test_the_float_model_gives_what_it_gave(model, correction, float_models, samples):
+    path = float_models / f"{model}.tflite"
+    corrections = before_calibration(path, samples, {correction})
+    factors = np.concatenate([opened(each.factors, np.float32) for each in corrections.scaled])
+    assert factors.max() > 2
+    with prepared(path, corrections) as changed:
+        pairs = zip(outputs(path, samples), outputs(changed, samples), strict=True)
+        for before, after in pairs:
+            np.testing.assert_allclose(after, before, rtol=1e-5, atol=1e-5 * np.abs(before).max())
+
+
+@pytest.mark.parametrize("model", ["clipped", "gated"])
+def test_channels_under_relu6_or_a_sigmoid_stay(model, float_models, samples):
+    assert before_calibration(float_models / f"{model}.tflite", samples, set(Correction)).scaled == ()
+
+
+def test_nothing_is_changed_unless_it_is_asked_for(float_models, samples):
+    path = float_models / "uneven.tflite"
+    assert before_calibration(path, samples, {Correction.BIAS}).scaled == ()
+    assert before_calibration(path, samples, {Correction.SMOOTH}).scaled == ()
+    with prepared(path, Corrections()) as same:
+        assert same == path
+
+
+def test_channels_come_out_more_equally_wide(float_models, samples):
+    path = float_models / "uneven.tflite"
+    with prepared(path, before_calibration(path, samples, {Correction.EQUALIZE})) as changed:
+        assert _spread(changed, samples) < _spread(path, samples) ** 0.6
+
+
+def _spread(path, samples) -> float:
+    """How much wider the widest channel of the first layer's output is than the narrowest."""
+    run = SteppedModel(path, samples, lambda tensor, values: found.update({tensor: values}))
+    found: dict[int, list[np.ndarray]] = {}
+    run.stepper.finish()
+    (_, first), *_ = run.layers().values()
+    widths = np.max([each.reshape(-1, each.shape[-1]).max(0) for each in found[first.output]], axis=0)
+    return float(widths.max() / widths.min())
