@@ -37,7 +37,13 @@ MakeRecipe = Callable[[Calibration], Recipe]
 
 
 def quantize_with_ranges(
-    model: Path, out: Path, calibrated: Calibrated, recipe: MakeRecipe, method: RangeMethod | None = None
+    model: Path,
+    out: Path,
+    calibrated: Calibrated,
+    recipe: MakeRecipe,
+    method: RangeMethod | None = None,
+    *,
+    why: str = "as asked",
 ) -> QuantizationResult:
     """Make ``out`` with ranges by a method, or by the best one; the result's notes say which, and what was tried.
 
@@ -45,7 +51,7 @@ def quantize_with_ranges(
     """
     if method is not None:
         result = tflite.apply_recipe(model, out, recipe(calibrated.calibration(method)))
-        return replace(result, notes=(*result.notes, f"ranges: {method}, as asked"))
+        return replace(result, notes=(*result.notes, f"ranges: {method}, {why}"))
     candidates = _candidates(calibrated)
     if len(candidates) == 1:
         result = tflite.apply_recipe(model, out, recipe(calibrated.calibration(candidates[0].method)))
