@@ -96,7 +96,10 @@ def apply_recipe(model: Path, out: Path, recipe: Recipe) -> QuantizationResult:
             "so that the bias fits"
             for each in widened
         ),
-        *(f"{mask.hidden}: minus infinity is stored as {mask.low:.3g}, from where softmax gives 0" for mask in masks),
+        *(
+            f"{hidden}: minus infinity is stored as {low:.3g}, from where softmax gives 0"
+            for hidden, low in {mask.hidden: mask.low for mask in masks}.items()
+        ),
     )
     return QuantizationResult(tflite_signature(out, {}), left_in_float(out, recipe), recipe, notes)
 
