@@ -42,30 +42,22 @@ NOT_FOR_USE = "NOT FOR USE but to measure speed: all activations were given one 
 
 def make_float16(model: Path, out: Path) -> QuantizationResult:
     """Weights as float16."""
-    result = tflite.to_float16(model, out)
-    require_loadable(out)
-    return result
+    return _checked(tflite.to_float16(model, out), out)
 
 
 def make_dynamic_int8(model: Path, out: Path) -> QuantizationResult:
     """Weights as int8, activations quantized as the file runs."""
-    result = tflite.to_dynamic_int8(model, out)
-    require_loadable(out)
-    return result
+    return _checked(tflite.to_dynamic_int8(model, out), out)
 
 
 def make_weight_only_int8(model: Path, out: Path) -> QuantizationResult:
     """Weights as int8, turned back into floats as the file runs."""
-    result = tflite.to_weight_only_int8(model, out)
-    require_loadable(out)
-    return result
+    return _checked(tflite.to_weight_only_int8(model, out), out)
 
 
 def make_int4_weights(model: Path, out: Path) -> QuantizationResult:
     """Weights as int4 where LiteRT computes on them, else int8; activations quantized as the file runs."""
-    result = tflite.to_int4_weights(model, out)
-    require_loadable(out)
-    return result
+    return _checked(tflite.to_int4_weights(model, out), out)
 
 
 def make_int8(
@@ -113,8 +105,8 @@ def make_int8(
         result = after_rounding(source, out, result, wanted, samples=fitting, probes=calibrated.probes)
     if scheme.require_full_int8:
         require_none(result.float_ops, model.name)
-    require_loadable(out)
-    return replace(result, notes=(f"calibrated on {calibrated.sample_count} samples", *calibrated.notes, *result.notes))
+    notes = (f"calibrated on {calibrated.sample_count} samples", *calibrated.notes, *result.notes)
+    return _checked(replace(result, notes=notes), out)
 
 
 def _range_method(scheme: Scheme, ranges: RangesOption) -> tuple[RangeMethod | None, str]:
@@ -132,15 +124,18 @@ def make_int8_for_speed(model: Path, out: Path, *, io: IoType, low: float, high:
         calibration = Calibration(RangeMethod.GIVEN, 0, "", ranges)
         recipe = Recipe(sha256_of(model), tflite.ENGINE, tflite.engine_version(), io, rules, calibration)
         result = tflite.apply_recipe(source, out, recipe)
-    require_loadable(out)
-    return replace(result, notes=(NOT_FOR_USE, *result.notes))
+    return _checked(replace(result, notes=(NOT_FOR_USE, *result.notes)), out)
 
 
 def remake_int8(model: Path, out: Path, recipe: Path) -> QuantizationResult:
     """Weights and activations as int8, with the ranges of a recipe: no samples, the same bytes as then."""
     read = read_recipe(recipe)
-    result = tflite.to_int8(model, out, read)
-    require_loadable(out)
+    result = _checked(tflite.to_int8(model, out, read), out)
     if read.calibration.method is not RangeMethod.GIVEN:
         return result
     return replace(result, notes=(NOT_FOR_USE, *result.notes))
+
+
+def _checked(result: QuantizationResult, out: Path) -> QuantizationResult:
+    """The result, once LiteRT has run the file."""
+    return replace(result, notes=(*result.notes, *require_loadable(out)))
