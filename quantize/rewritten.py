@@ -92,7 +92,7 @@ def _added(model: Any, graph: Any, operator: Any) -> list[Any]:
 def _squared_difference(model: Any, graph: Any, operator: Any) -> list[Any]:
     difference = _between(graph, operator.outputs[0], 1)
     return [
-        _binary(model, "SUB", *operator.inputs, difference),
+        _binary(model, "SUB", operator.inputs[0], operator.inputs[1], difference),
         _binary(model, "MUL", difference, difference, operator.outputs[0]),
     ]
 

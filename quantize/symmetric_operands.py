@@ -66,5 +66,6 @@ def _operands(model: Any, graph: Any) -> Iterator[int]:
 
 
 def _around_zero(each: TensorRange) -> TensorRange:
+    """-128 to 127 steps: from -127.5 the zero point would be -0.5, and rounding to -1 or 0 a matter of luck."""
     bound = max(-each.low, each.high)
-    return TensorRange(each.tensor, -bound, bound)
+    return TensorRange(each.tensor, -bound * 128 / 127, bound)

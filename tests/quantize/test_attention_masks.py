@@ -3,10 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-RANDOM = np.random.default_rng(11)
-LEAST_DB = {"causal_attention": 25, "mildly_masked_attention": 25, "filled_attention": 25, "padded_attention": 20}
-"""Sums over more rows are smaller beside the scale of their result. A mask stored as it is leaves less than 5."""
-MASKED = list(LEAST_DB)
+MASKED = ["causal_attention", "mildly_masked_attention", "filled_attention", "padded_attention"]
 
 
 def sqnr_db(expected: np.ndarray, actual: np.ndarray) -> float:
@@ -15,8 +12,11 @@ def sqnr_db(expected: np.ndarray, actual: np.ndarray) -> float:
 
 @pytest.fixture
 def image() -> np.ndarray:
-    """Whether a row is padding (its first number is 1 or more) is clear, so that rounding does not decide it."""
-    image = RANDOM.normal(size=(5, 16, 16, 3)).astype(np.float32)
+    """Whether a row is padding (its first number is 1 or more) is clear, so that rounding does not decide it.
+
+    Smaller than what ranges were learnt from, so that these do not clip it.
+    """
+    image = np.random.default_rng(11).normal(0, 0.7, (5, 16, 16, 3)).astype(np.float32)
     image[:, :12, 0, 0], image[:, 12:, 0, 0] = 0.0, 2.0
     return image
 
@@ -28,7 +28,7 @@ def test_a_masked_attention_in_int8_is_near_the_float_one(model, int8, float_mod
     assert any("minus infinity is stored as" in note for note in result.notes)
     stored = infer(path, {"image": result.signature.input("image").from_torch(image)})["mixed"]
     expected = infer(float_models / f"{model}.tflite", {"image": image})["mixed"]
-    assert sqnr_db(expected, result.signature.output("mixed").to_torch(stored)) > LEAST_DB[model]
+    assert sqnr_db(expected, result.signature.output("mixed").to_torch(stored)) > 25
 
 
 @pytest.mark.parametrize("model", MASKED[:3])
