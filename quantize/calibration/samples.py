@@ -72,11 +72,11 @@ def _fixed_batch_size(signature: Signature) -> int:
 
 
 def sample_rows(source: Path) -> Iterator[Batch]:
-    """Every sample with a batch axis of 1, in PyTorch layout."""
+    """Every sample with a batch axis of 1, in PyTorch layout, in memory of its own: one that is kept keeps no others."""
     for path in _files(source):
         batch = read_batch(path)
         for row in range(min((array.shape[0] for array in batch.values() if array.ndim), default=0)):
-            yield {name: array[row : row + 1] for name, array in batch.items()}
+            yield {name: array[row : row + 1].copy() for name, array in batch.items()}
 
 
 def _joined(rows: list[Batch]) -> Batch:

@@ -153,4 +153,6 @@ def test_memory_is_flat_in_the_number_of_samples(float_models, worker, tmp_path)
         return job.peak_memory_bytes
 
     sample_bytes = 16 * 16 * 3 * 4
-    assert peak_bytes(2000) - peak_bytes(50) < 0.5 * 1950 * sample_bytes
+    peak_bytes(50)  # the first job of a worker imports what it needs
+    few = peak_bytes(50)
+    assert peak_bytes(2000) - few < 0.5 * 1950 * sample_bytes
