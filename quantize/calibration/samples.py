@@ -72,7 +72,7 @@ def _fixed_batch_size(signature: Signature) -> int:
 
 
 def sample_rows(source: Path) -> Iterator[Batch]:
-    """Every sample with a batch axis of 1, in PyTorch layout, in memory of its own: one that is kept keeps no others."""
+    """Every sample with a batch axis of 1, in PyTorch layout, in memory of its own: one kept keeps no others."""
     for path in _files(source):
         batch = read_batch(path)
         for row in range(min((array.shape[0] for array in batch.values() if array.ndim), default=0)):
