@@ -43,12 +43,13 @@ def rewrite(model: ir.Model) -> tuple[RewriteNote, ...]:
 
 
 def _padded_axes(pool: ir.Node) -> list[Axis] | None:
-    """The pool's axes with the padding that its windows cover, if their sizes are known and that is not SAME's."""
+    """The pool's axes with the padding that its windows cover, if it is known, is not none and not SAME's."""
     axes, result = axes_of(pool), sizes(pool.outputs[0])
     if axes is None or result is None or None in result[2:] or len(pool.outputs) > 1:
         return None
     covered = [axis.covered(ceil_mode=bool(integer(pool, "ceil_mode", 0))) for axis in axes]
-    return None if all(axis.is_same for axis in covered) else covered
+    padded = any(axis.before or axis.after for axis in covered)
+    return covered if padded and not all(axis.is_same for axis in covered) else None
 
 
 def _back_to_convolution(pool: ir.Node) -> list[ir.Node] | None:

@@ -15,6 +15,14 @@ def test_a_stem_pads_no_pool(ops: Ops) -> None:
     assert ops(build) == {"PAD": 1, "CONV_2D": 1, "MAX_POOL_2D": 1, "STRIDED_SLICE": 1}
 
 
+def test_a_pool_without_padding_is_left_as_it_is(ops: Ops) -> None:
+    def build(c: Case) -> None:
+        x = c.op("Relu", c.conv(c.input("N", 3, 21, 21), 3, 8))
+        c.output(c.op("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2]))
+
+    assert ops(build) == {"CONV_2D": 1, "MAX_POOL_2D": 1}
+
+
 def test_tokens_are_not_flattened_between_dense_layers(ops: Ops) -> None:
     def build(c: Case) -> None:
         x = c.input("N", 7, 6)
