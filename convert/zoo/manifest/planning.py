@@ -15,6 +15,7 @@ from convert.zoo.job import Budgets, JobLimits, ModelTask, Source, SourceKind, T
 from convert.zoo.manifest.entries import Entry
 from convert.zoo.manifest.schema import ExpectTable, ModelTable
 from convert.zoo.plan import Expectation, PlannedModel
+from quantize.recipe import IoType
 
 PUBLISHED = "DEFAULT"
 """The weights of an architecture by name, where nothing is said of them: those its library recommends."""
@@ -76,7 +77,17 @@ def _task(entry: Entry, command: str) -> ModelTask:
         targets=targets_of(options),
         export=export,
         lower=_changed(OnnxToSavedModel(), lowering=options.lowering, layout=_tuple(options.layout)),
-        int8=_changed(ToInt8(), int8_io=options.int8_io, max_samples=options.max_samples),
+        int8=_changed(
+            ToInt8(),
+            int8_io=None if options.int8_io is None else IoType(options.int8_io),
+            max_samples=options.max_samples,
+            ranges=options.ranges,
+            int8_corrections=options.int8_corrections,
+            keep_float=_tuple(options.keep_float),
+            keep_int16=_tuple(options.keep_int16),
+            input_stats=_tuple(options.input_stats),
+            require_full_int8=options.require_full_int8,
+        ),
         settings=_changed(
             RunSettings(command=command),
             calibration=options.calibration,

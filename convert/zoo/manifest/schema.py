@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from convert.zoo.job import Target
 from convert.zoo.manifest.units import parse_bytes, parse_seconds
 from convert.zoo.result import Outcome
-from quantize.recipe import IoType
+from quantize.calibration.method_names import RangesOption
 from verify.errors import InputError
 
 SHA256 = r"^[0-9a-f]{64}$"
@@ -171,10 +171,24 @@ class ModelOptions(Table):
     layout: list[str] | None = Field(
         None, description='Inputs and outputs that keep PyTorch\'s axis order: `["image=NCHW"]`.'
     )
-    int8_io: Annotated[IoType, Field(strict=False)] | None = Field(
+    int8_io: Literal["int8", "uint8", "float32"] | None = Field(
         None, description="What the int8 file takes and gives: `int8`, `uint8` or `float32`."
     )
     max_samples: int | None = Field(None, ge=1, description="Calibrate on at most this many samples.")
+    ranges: Annotated[RangesOption, Field(strict=False)] | None = Field(
+        None, description="How int8 ranges are chosen: `auto` tries several on samples held back."
+    )
+    int8_corrections: str | None = Field(
+        None, description="Corrections before rounding: `auto`, `none`, or some of `equalize,smooth,gptq,bias`."
+    )
+    keep_float: list[str] | None = Field(
+        None, description="Ops of the int8 file to leave in float: op types, PyTorch modules or tensors."
+    )
+    keep_int16: list[str] | None = Field(None, description="Ops to give int16 activations, named likewise.")
+    input_stats: list[str] | None = Field(
+        None, description='What an input\'s bytes mean, `(byte - MEAN) / STD`: `["image=127.5,127.5"]`.'
+    )
+    require_full_int8: bool | None = Field(None, description="Fail if any op of the int8 file stays in float.")
     calibration: Text | None = Field(
         None,
         description="Samples to calibrate static int8 on: a folder of images, `.npz`/`.npy`, `FILE.py:CALLABLE` or "

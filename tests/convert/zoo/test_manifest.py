@@ -19,6 +19,7 @@ from convert.zoo.manifest.schema import ModelOptions
 from convert.zoo.manifest.units import parse_bytes, parse_seconds
 from convert.zoo.plan import Zoo
 from convert.zoo.result import Outcome
+from quantize.calibration.method_names import RangesOption
 from quantize.recipe import IoType
 from verify.errors import ExitCode, InputError
 
@@ -74,6 +75,12 @@ def test_every_option_of_the_command_line_has_a_key_that_reaches_it(tmp_path: Pa
         layout = ["image=NCHW"]
         int8_io = "float32"
         max_samples = 5
+        ranges = "mse"
+        int8_corrections = "gptq"
+        keep_float = ["SOFTMAX"]
+        keep_int16 = ["head"]
+        input_stats = ["127.5,127.5"]
+        require_full_int8 = true
         calibration = "photos"
         evaluation = "judge.npz"
         max_judging = 7
@@ -100,7 +107,10 @@ def test_every_option_of_the_command_line_has_a_key_that_reaches_it(tmp_path: Pa
         exporter="older",
     )  # fmt: skip
     assert task.lower == OnnxToSavedModel(lowering="exact", layout=("image=NCHW",))
-    assert task.int8 == ToInt8(int8_io=IoType.FLOAT32, max_samples=5)
+    assert task.int8 == ToInt8(
+        int8_io=IoType.FLOAT32, max_samples=5, ranges=RangesOption.MSE, int8_corrections="gptq",
+        keep_float=("SOFTMAX",), keep_int16=("head",), input_stats=("127.5,127.5",), require_full_int8=True,
+    )  # fmt: skip
     settings = task.settings
     assert (settings.calibration, settings.evaluation, settings.max_judging) == ("photos", "judge.npz", 7)
     assert (settings.seed, settings.int8_min_sqnr_db) == (3, 12)
