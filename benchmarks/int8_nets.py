@@ -114,7 +114,7 @@ def _trained(net: Net, folder: Path) -> tuple[Path, ...]:
     nets = folder.parent / "trained"
     checkpoint, done = nets / f"{net.name}.pth", folder / "train.key"
     samples = [nets / f"{net.task}_{part}.npz" for part in ("calibration", "evaluation", "search")]
-    sources = [EXAMPLE / name for name in (net.file, "learning.py", "scenes.py", "subjects.py")]
+    sources = [EXAMPLE / name for name in (net.file, "learning.py", "scenes.py", "int8_subjects.py")]
     key = key_of([*sources, EXAMPLE.parent / "digits" / "net.py"])
     if not done.is_file() or done.read_text() != key:
         checkpoint.unlink(missing_ok=True)

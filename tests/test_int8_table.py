@@ -67,7 +67,7 @@ def test_an_ablation_has_each_correction_alone_and_left_out():
 def test_the_table_has_every_net_that_the_example_trains(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "examples" / "digits"))
     from int8_nets import TRAINED
-    from subjects import SUBJECTS
+    from int8_subjects import SUBJECTS
 
     trained = [(each.name, each.file, each.kind.__name__, each.task.name, each.task.outputs) for each in SUBJECTS]
     assert [(net.name, net.file, net.kind, net.task, net.outputs) for net in TRAINED] == trained

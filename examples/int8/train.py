@@ -20,8 +20,8 @@ import torch
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "digits")]
 
+from int8_subjects import SUBJECTS, TASKS, Subject, Task  # noqa: E402
 from learning import train  # noqa: E402
-from subjects import SUBJECTS, TASKS, Subject, Task  # noqa: E402
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import os
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from report_samples import SAMPLES, failing, passing
@@ -30,7 +30,8 @@ def test_a_report_comes_back_as_it_went(name, tmp_path):
     assert read_json(tmp_path / "report.json") == report
 
 
-@settings(max_examples=15, deadline=None)
+# A whole report is more than Hypothesis likes to draw at once; what is too large it draws again.
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
 @given(report=st.from_type(Report))
 def test_any_report_comes_back_and_follows_the_schema(report, tmp_path_factory):
     report = dataclasses.replace(report, schema_version="1")
