@@ -18,14 +18,24 @@ def unpack(content: bytes) -> Any:
 
 
 def write(unpacked: Any, out: Path) -> None:
-    """Pack a model into a file."""
+    """Pack a model into a file, without the data that nothing in it reads any more."""
     import flatbuffers
 
+    _leave_out_unread_data(unpacked)
     _vectors_at_once(unpacked)
     constants = sum(len(buffer.data) for buffer in unpacked.buffers if buffer.data is not None)
     builder = flatbuffers.Builder(constants + (1 << 20))  # sized at once: it grows by doubling and copying
     builder.Finish(unpacked.Pack(builder), file_identifier=b"TFL3")
     out.write_bytes(memoryview(builder.Bytes)[builder.Head() :])
+
+
+def _leave_out_unread_data(unpacked: Any) -> None:
+    """Buffers keep their numbers, for tensors name them so; those of constants that were replaced are emptied."""
+    read = {int(tensor.buffer) for graph in unpacked.subgraphs for tensor in graph.tensors}
+    read |= {int(entry.buffer) for entry in unpacked.metadata or []}
+    for number, buffer in enumerate(unpacked.buffers):
+        if number not in read:
+            buffer.data = None
 
 
 def _vectors_at_once(unpacked: Any) -> None:

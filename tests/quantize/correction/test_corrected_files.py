@@ -53,6 +53,12 @@ def sqnr_db(infer, float_model, int8, name: str) -> float:
     return decibels
 
 
+@pytest.mark.parametrize("corrections", ["gptq,bias", ALL])
+def test_a_corrected_file_holds_its_weights_once(corrections, make):
+    plain, corrected = make("correlated", "none")[0], make("correlated", corrections)[0]
+    assert corrected.stat().st_size < 1.1 * plain.stat().st_size
+
+
 @pytest.mark.parametrize("correction", ["gptq", "gptq,bias"])
 def test_weights_rounded_to_what_enters_gain(correction, make, infer, float_models):
     plain, corrected = make("correlated", "none")[0], make("correlated", correction)[0]
