@@ -148,7 +148,7 @@ def _shortfalls(cases: list[dict[str, Any]]) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.replace("|", "/").split())[:200]
+    return " ".join(text.replace(sys.prefix, "…").replace("|", "/").split())[:200]
 
 
 def _excluded(cases: list[dict[str, Any]]) -> str:
