@@ -52,9 +52,15 @@ def _shape_remedy(expected: tuple[Dim, ...], shape: tuple[int, ...]) -> str:
     if len(shape) >= 4 and fits(expected, (shape[0], shape[-1], *shape[1:-1])):
         axes = (0, len(shape) - 1, *range(1, len(shape) - 1))
         return f"it looks channels-last; transpose it: array.transpose{axes}"
+    if len(shape) >= 4 and fits(expected, (shape[0], *shape[2:], shape[1])):
+        axes = (0, *range(2, len(shape)), 1)
+        return (
+            f"it looks channels-first; transpose it: array.transpose{axes}, or keep the signature.json, which says how "
+            "the axes lead to the model's, beside the model"
+        )
     if len(shape) == len(expected) - 1 and fits(expected, (1, *shape)):
         return "the first axis counts samples; add it: array[None]"
-    return "reshape the samples, or declare another input shape with --input"
+    return "reshape the samples; convert takes another input shape with --input"
 
 
 def _can_hold(target: np.dtype[np.generic], given: np.dtype[np.generic]) -> bool:

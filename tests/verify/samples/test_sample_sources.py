@@ -126,6 +126,14 @@ def test_channels_last_arrays_are_refused_with_the_transposition(tmp_path):
     _refused(tmp_path, r"array\.transpose\(0, 3, 1, 2\)", image=np.ones((2, 8, 8, 3)))
 
 
+def test_so_are_channels_first_arrays_for_a_model_of_which_no_signature_tells(tmp_path):
+    np.save(tmp_path / "image.npy", np.zeros((5, 3, 8, 9), np.float32))
+    with pytest.raises(SamplesInvalid) as refused:
+        list(load(parse_samples(str(tmp_path / "image.npy")), (InputSpec("image", ("N", 8, 9, 3)),)))
+    assert "takes (samples, 8, 9, 3)" in refused.value.what
+    assert "transpose(0, 2, 3, 1), or keep the signature.json" in str(refused.value.fix)
+
+
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
