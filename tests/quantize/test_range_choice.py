@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,20 +15,30 @@ from verify.runners.tflite_file import tflite_signature
 
 
 @pytest.fixture
-def calibrated_on(float_models, worker, tmp_path):
-    def make(images: np.ndarray, ranges: RangesOption = RangesOption.AUTO):
-        np.savez(tmp_path / "samples.npz", image=images)
-        source = float_models / "mixed.tflite"
+def quantized(float_models, worker, tmp_path):
+    """The job that makes a float model's int8 file: what it gave, and its peak memory."""
+
+    def run(model: str, calibration: Path, *, max_samples: int = 128, ranges: RangesOption = RangesOption.AUTO):
+        source = float_models / f"{model}.tflite"
         return worker.run(
             make_int8,
             model=source,
             out=tmp_path / "int8.tflite",
-            calibration=tmp_path / "samples.npz",
+            calibration=calibration,
             signature=tflite_signature(source, {}),
             io=IoType.INT8,
-            max_samples=128,
+            max_samples=max_samples,
             ranges=ranges,
-        ).value
+        )
+
+    return run
+
+
+@pytest.fixture
+def calibrated_on(quantized, tmp_path):
+    def make(images: np.ndarray, ranges: RangesOption = RangesOption.AUTO):
+        np.savez(tmp_path / "samples.npz", image=images)
+        return quantized("mixed", tmp_path / "samples.npz", ranges=ranges).value
 
     return make
 
@@ -114,42 +125,22 @@ def test_trials_leave_nothing_behind(calibrated_on, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["int8.tflite", "samples.npz"]
 
 
-def test_large_outputs_are_held_once_a_sample(float_models, worker, tmp_path):
+def test_large_outputs_are_held_once_a_sample(quantized, tmp_path):
     """4.2 MB each. Comparing all as one in float64 took eight times as much, 9 GB for LR-ASPP's masks."""
 
     def peak_bytes(count: int) -> int:
         np.savez(tmp_path / "samples.npz", image=images(count))
-        source = float_models / "mask.tflite"
-        job = worker.run(
-            make_int8,
-            model=source,
-            out=tmp_path / "int8.tflite",
-            calibration=tmp_path / "samples.npz",
-            signature=tflite_signature(source, {}),
-            io=IoType.INT8,
-            max_samples=128,
-        )
-        return job.peak_memory_bytes
+        return quantized("mask", tmp_path / "samples.npz").peak_memory_bytes
 
     mask_bytes = 512 * 512 * 4 * 4
     assert peak_bytes(26) - peak_bytes(2) < 2 * 24 * mask_bytes
 
 
-def test_memory_is_flat_in_the_number_of_samples(float_models, worker, tmp_path):
+def test_memory_is_flat_in_the_number_of_samples(quantized, tmp_path):
     def peak_bytes(count: int) -> int:
-        source = float_models / "mixed.tflite"
         for start in range(0, count, 50):
             write_batch(tmp_path / "samples" / batch_name(start // 50), {"image": images(50)})
-        job = worker.run(
-            make_int8,
-            model=source,
-            out=tmp_path / "int8.tflite",
-            calibration=tmp_path / "samples",
-            signature=tflite_signature(source, {}),
-            io=IoType.INT8,
-            max_samples=count,
-            ranges=RangesOption.MSE,
-        )
+        job = quantized("mixed", tmp_path / "samples", max_samples=count, ranges=RangesOption.MSE)
         return job.peak_memory_bytes
 
     sample_bytes = 16 * 16 * 3 * 4
