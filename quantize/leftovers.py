@@ -30,6 +30,7 @@ _REASONS = {
         "LiteRT's float kernel shows no values of its cell, which its int8 kernel needs ranges of",
         _UNROLL,
     ),
+    "SVDF": ("the quantizer has no rule for its state, which LiteRT's int8 kernel keeps in 16 bits", _UNROLL),
     "CAST": ("an int8 holds no whole number beyond 127", "give the model floats, or booleans"),
     "DIV": (
         "LiteRT's int8 kernel stops where a divisor is stored as 0, so it is computed in float between a dequantize "
