@@ -1,0 +1,105 @@
+"""What ``verify A B [C …]`` found out. Renderings (JSON, HTML, Markdown, JUnit, annotations) read it, decide nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from verify.report.types import EdgeReport, Refusal, Verdict
+
+VERIFICATION_SCHEMA_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class VerifiedModel:
+    """One of the models. ``name`` is unique in the report: its file's name, with a folder where two share that."""
+
+    name: str
+    path: str
+    format: str
+    sha256: str
+    size_bytes: int
+    latency_ms: float | None = None
+    """Median of one inference at batch 1 on this machine."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One tensor that two models have in common, in the order in which the judged model computes it.
+
+    SQNR in dB of ``actual`` against ``expected``; ``None`` when both are the same to the bit.
+    """
+
+    expected_tensor: str
+    actual_tensor: str
+    op: str
+    """Type of the op that gives it in the judged model: ``CONV_2D``."""
+    op_index: int
+    """Of that op in its file: a TFLite operator's number, an ONNX node's place."""
+    sqnr_db: float | None
+    """Cumulative: both models fed the samples."""
+    local_sqnr_db: float | None = None
+    """This op alone, fed what the trusted model has there; ``None`` also where it was not measured."""
+    aligned_by: str = ""
+    """``structure``, ``fingerprint`` …"""
+    onnx_node: str = ""
+    module: str = ""
+    """PyTorch module path: ``layer1.0.conv1``."""
+    source: str = ""
+    """``file:line`` of the PyTorch code."""
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """The first layer that goes wrong by itself, and a folder with the sub-model and inputs that fail without the rest."""
+
+    layer: Layer
+    explanation: str
+    reproducer: str | None = None
+
+
+@dataclass(frozen=True)
+class Localisation:
+    """Where two models part. ``layers`` are in order; ``unaligned`` says what has no counterpart, and why."""
+
+    expected: str
+    actual: str
+    layers: tuple[Layer, ...]
+    culprit: Culprit | None
+    unaligned: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True)
+class InputCoverage:
+    """What one input was fed: ``shapes`` that were tried, the range of its values, and what that leaves open."""
+
+    name: str
+    dtype: str
+    shapes: tuple[tuple[int, ...], ...]
+    low: float | None
+    high: float | None
+    source: str
+    """``random, seed 0``, ``samples from photos/`` …"""
+    gaps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Everything a run of ``verify`` found out. Edges: each model against its predecessor, and against the first."""
+
+    schema_version: str
+    verdict: Verdict
+    headline: str
+    """One sentence that answers: do they agree, and if not, where do they part?"""
+    next_steps: tuple[str, ...]
+    command: str
+    created: str
+    """ISO 8601, UTC."""
+    models: tuple[VerifiedModel, ...]
+    samples: str
+    inputs: tuple[InputCoverage, ...]
+    edges: tuple[EdgeReport, ...]
+    localisations: tuple[Localisation, ...] = ()
+    notes: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    total_seconds: float = 0.0
+    versions: tuple[tuple[str, str], ...] = ()
