@@ -1,4 +1,4 @@
-"""What ``verify A B [C …]`` found out. Renderings (JSON, HTML, Markdown, JUnit, annotations) read it, decide nothing."""
+"""What ``verify A B [C …]`` found out. Renderings (JSON, HTML, Markdown, JUnit …) read it and decide nothing."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Culprit:
-    """The first layer that goes wrong by itself, and a folder with the sub-model and inputs that fail without the rest."""
+    """The first layer that goes wrong by itself; ``reproducer`` is a folder with it and its inputs: they fail alone."""
 
     layer: Layer
     explanation: str
