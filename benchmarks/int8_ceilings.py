@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize import edges
-from quantize.unpacked import unpack, write
+from verify.flatbuffer import unpack, write
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from quantize.recipe import ACTIVATIONS_INT8, ACTIVATIONS_INT16, TensorRule
-from quantize.unpacked import unpack, write
+from verify.flatbuffer import unpack, write
 from verify.runners.tflite_file import open_model, tensor_map
 from verify.runners.tflite_inspect import opcode_names
 

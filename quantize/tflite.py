@@ -28,10 +28,10 @@ from quantize.rewritten import rewritten
 from quantize.rules import EVERY_SCOPE, INT4_WEIGHTS, config_of, has_kernel
 from quantize.selection import require_applicable
 from quantize.symmetric_operands import symmetric_operands
-from quantize.unpacked import unpack, write
 from quantize.unused_tensors import release_buffers, type_unread_parts
 from verify.artifact import sha256_of
 from verify.errors import InputError, QuantizationFailed
+from verify.flatbuffer import unpack, write
 from verify.runners.tflite_file import open_model, tensor_map, tflite_signature
 
 ENGINE = "ai-edge-quantizer"

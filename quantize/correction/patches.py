@@ -19,7 +19,7 @@ import numpy.typing as npt
 from quantize.correction.decisions import Corrections
 from quantize.correction.own_biases import give_own_biases
 from quantize.correction.unpacked import constant, name_of, replace_constant
-from quantize.unpacked import unpack, write
+from verify.flatbuffer import unpack, write
 
 _LEVEL = 9
 BIAS_TYPES = (np.int32, np.int64)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from quantize.correction.stepper import Stepper, Values
 from quantize.correction.unpacked import Weighted, buffer_readers, name_of, weighted_op
-from quantize.unpacked import unpack
+from verify.flatbuffer import unpack
 from verify.runners.base import Batch
 from verify.runners.tflite_file import open_model, tensor_map
 
