@@ -16,7 +16,6 @@ from quantize.correction.names import parse_corrections
 from quantize.correction.patches import prepared
 from quantize.leftovers import require_none
 from quantize.load_check import require_loadable
-from quantize.modules import modules_beside
 from quantize.operators import operators
 from quantize.range_choice import quantize_with_ranges
 from quantize.recipe import (
@@ -35,6 +34,7 @@ from quantize.rules import observed_tensors, static_rules
 from quantize.scheme import Scheme
 from quantize.selection import overrides
 from verify.artifact import sha256_of
+from verify.modules import modules_beside
 from verify.signature import Signature
 
 NOT_FOR_USE = "NOT FOR USE but to measure speed: all activations were given one range, without looking at any sample"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from quantize.modules import Modules
+from verify.modules import Modules
 from verify.runners.tflite_file import open_model, tensor_map
 from verify.runners.tflite_inspect import opcode_names
 

@@ -132,6 +132,10 @@ class LoweringFailed(ConversionError):
     """An ONNX graph could not be turned into a SavedModel or a TFLite file."""
 
 
+class OpNotRunnable(ConversionError):
+    """An op of a model cannot be run by itself."""
+
+
 class QuantizationFailed(ConversionError):
     """The quantizer refused the model or its ranges."""
 

@@ -1,7 +1,7 @@
 """Which PyTorch module each TensorFlow op comes from, as torch's newer exporter wrote it into the ONNX nodes.
 
 Kept beside the graph in the SavedModel (``assets.extra/modules.json``), since op names say nothing of modules and the
-TFLite compiler names its tensors after the ops that it fused. :mod:`quantize.modules` reads it.
+TFLite compiler names its tensors after the ops that it fused. :mod:`verify.modules` reads it.
 """
 
 from __future__ import annotations

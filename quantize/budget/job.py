@@ -20,12 +20,12 @@ from quantize.budget.report import BudgetReport, FrontierPoint, LiftedOp
 from quantize.budget.search import Found, Search
 from quantize.budget.words import sentences
 from quantize.load_check import require_loadable
-from quantize.modules import modules_beside
 from quantize.operators import operators
 from quantize.recipe import Recipe
 from quantize.result import QuantizationResult
 from quantize.rewritten import rewritten
 from verify.errors import SamplesInvalid
+from verify.modules import modules_beside
 from verify.signature import Signature
 
 

@@ -25,7 +25,7 @@ from quantize.correction.patches import prepared
 from quantize.correction.rescale import rescale
 from quantize.result import QuantizationResult
 from quantize.trial import Trial, scores_of
-from verify.errors import QuantizationFailed
+from verify.errors import OpNotRunnable, QuantizationFailed
 from verify.runners.base import Batch
 from verify.runners.tflite_file import open_model, tensor_map
 
@@ -79,7 +79,7 @@ def before_calibration(model: Path, samples: Sequence[Batch], wanted: Collection
     try:
         with prepared(model, own) as source:
             return replace(own, names=names, scaled=rescale(source, samples, wanted))
-    except QuantizationFailed:
+    except (OpNotRunnable, QuantizationFailed):
         return own
 
 
@@ -101,7 +101,7 @@ def after_rounding(
         return result
     try:
         refined = refine(model, out, result.signature, samples, wanted)
-    except QuantizationFailed as error:
+    except (OpNotRunnable, QuantizationFailed) as error:
         return replace(result, notes=(*result.notes, f"corrections: none of weights and biases, for {error.what}"))
     if not refined.rounded and not refined.biases:
         return result

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quantize.correction.unpacked import Weighted, buffer_readers, constant, name_of_op, weighted_op
+from quantize.correction.unpacked import Weighted, buffer_readers, weighted_op
+from verify.stepping.contents import constant, name_of_op
 
 Ids = npt.NDArray[np.int64]
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from quantize.correction.unpacked import Array, Weighted
+from quantize.correction.unpacked import Weighted
 from quantize.correction.windows import Windows
+from verify.stepping.contents import Array
 
 Floats = npt.NDArray[np.float32]
 

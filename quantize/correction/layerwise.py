@@ -19,9 +19,10 @@ from quantize.correction.layers import Stored, as_columns, from_columns, some_ro
 from quantize.correction.names import Correction
 from quantize.correction.patches import BIAS_TYPES, moved_bias, packed
 from quantize.correction.stepped_model import SteppedModel
-from quantize.correction.unpacked import Array, Weighted, constant, name_of, replace_constant
+from quantize.correction.unpacked import Weighted
 from verify.runners.base import Batch
 from verify.signature import Signature
+from verify.stepping.contents import Array, constant, name_of, replace_constant
 
 FEWEST_ROWS, MOST_ROWS = 512, 2048
 """Of what enters a layer. The same places are looked at in both models, so their means differ by rounding alone."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from quantize.correction.unpacked import Array, buffer_readers, constant, name_of, name_of_op
+from quantize.correction.unpacked import buffer_readers
+from verify.stepping.contents import Array, constant, name_of, name_of_op
 
 _OUTPUT_AXES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from quantize.correction.decisions import Corrections
 from quantize.correction.own_biases import give_own_biases
-from quantize.correction.unpacked import constant, name_of, replace_constant
 from verify.flatbuffer import unpack, write
+from verify.stepping.contents import constant, name_of, replace_constant
 
 _LEVEL = 9
 BIAS_TYPES = (np.int32, np.int64)

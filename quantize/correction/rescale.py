@@ -13,9 +13,9 @@ from quantize.correction.equalize import STRENGTH, ChannelExtremes, scalings
 from quantize.correction.names import Correction
 from quantize.correction.patches import packed
 from quantize.correction.stepped_model import SteppedModel
-from quantize.correction.stepper import Values
-from quantize.correction.unpacked import name_of
 from verify.runners.base import Batch
+from verify.stepping.contents import name_of
+from verify.stepping.single_op import Values
 
 _PADDING = 1e30
 """What is beyond it is minus infinity before a maximum, no activation."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from quantize.correction.stepper import Stepper, Values
-from quantize.correction.unpacked import Weighted, buffer_readers, name_of, weighted_op
+from quantize.correction.unpacked import Weighted, buffer_readers, weighted_op
 from verify.flatbuffer import unpack
 from verify.runners.base import Batch
 from verify.runners.tflite_file import open_model, tensor_map
+from verify.stepping.contents import name_of
+from verify.stepping.single_op import Values
+from verify.stepping.stepper import Stepper
 
 
 class SteppedModel:

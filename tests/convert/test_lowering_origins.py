@@ -11,9 +11,9 @@ import onnx
 import pytest
 
 from convert.stages.lower import OnnxToSavedModel
-from quantize.modules import modules_beside
 from quantize.operators import operators
 from quantize.selection import select
+from verify.modules import modules_beside
 from verify.worker import Worker
 
 

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from quantize.modules import Modules
 from quantize.operators import Operator
 from quantize.recipe import InputStats, IoType, Override, Precision
 from quantize.scheme import Scheme, parse_input_stats
 from quantize.selection import overrides, select
 from verify.errors import InputError
+from verify.modules import Modules
 
 NET = (
     Operator(0, "CONV_2D", ("Relu;Conv2D;BiasAdd",), ("features.0", "features.1")),

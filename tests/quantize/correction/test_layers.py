@@ -7,7 +7,7 @@ import pytest
 
 from quantize.correction.layers import Stored, as_columns, from_columns, some_rows
 from quantize.correction.stepped_model import SteppedModel
-from quantize.correction.unpacked import constant
+from verify.stepping.contents import constant
 
 
 def layers_of(path, samples):

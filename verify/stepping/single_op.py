@@ -1,0 +1,79 @@
+"""One op of an unpacked model as a file of its own, and running that with LiteRT's kernel for it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+from verify.errors import OpNotRunnable
+from verify.threads import runtime_threads
+
+Values = npt.NDArray[Any]
+
+
+def single_op(model: Any, graph: Any, operator: Any, fed: Sequence[int]) -> bytes:
+    """A file with this op alone, which takes ``fed`` and gives what the op gives."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    own, moved = copy.copy(operator), {-1: -1}
+    single, inner = schema.ModelT(), schema.SubGraphT()
+    single.version, single.buffers, inner.tensors = 3, [schema.BufferT()], []
+    for role in ("inputs", "outputs", "intermediates"):
+        listed = getattr(operator, role)
+        if listed is None:
+            continue
+        for at in map(int, listed):
+            if at not in moved:
+                moved[at] = len(inner.tensors)
+                inner.tensors.append(_tensor(model, graph.tensors[at], single.buffers))
+        setattr(own, role, [moved[int(at)] for at in listed])
+    single.operatorCodes, own.opcodeIndex = [model.operatorCodes[operator.opcodeIndex]], 0
+    inner.operators, inner.inputs = [own], [moved[at] for at in fed]
+    inner.outputs = [moved[int(at)] for at in operator.outputs]
+    single.subgraphs = [inner]
+    builder = flatbuffers.Builder(1 << 16)
+    builder.Finish(single.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def _tensor(model: Any, tensor: Any, buffers: list[Any]) -> Any:
+    own = copy.copy(tensor)
+    own.buffer = 0
+    if model.buffers[tensor.buffer].data is not None and len(model.buffers[tensor.buffer].data):
+        own.buffer = len(buffers)
+        buffers.append(model.buffers[tensor.buffer])
+    return own
+
+
+def run_op(content: bytes, inputs: Sequence[list[Values]]) -> list[list[Values]]:
+    """The outputs, one list a sample."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    try:
+        interpreter = Interpreter(
+            model_content=content,
+            num_threads=runtime_threads(),
+            experimental_op_resolver_type=OpResolverType.BUILTIN,
+        )
+        taken = [each["index"] for each in interpreter.get_input_details()]
+        given = [each["index"] for each in interpreter.get_output_details()]
+        shapes: list[tuple[int, ...]] = []
+        found = []
+        for sample in zip(*inputs, strict=True) if inputs else [()]:
+            if [array.shape for array in sample] != shapes or not shapes:
+                shapes = [array.shape for array in sample]
+                for at, shape in zip(taken, shapes, strict=True):
+                    interpreter.resize_tensor_input(at, shape)
+                interpreter.allocate_tensors()
+            for at, array in zip(taken, sample, strict=True):
+                interpreter.set_tensor(at, array)
+            interpreter.reset_all_variables()
+            interpreter.invoke()
+            found.append([interpreter.get_tensor(at) for at in given])
+    except (RuntimeError, ValueError) as error:
+        raise OpNotRunnable(f"LiteRT cannot run an op by itself: {error}") from error
+    return found
