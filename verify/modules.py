@@ -35,10 +35,20 @@ class Modules:
 
 
 def modules_beside(model: Path) -> Modules:
-    """The map for ``NAME_float32.tflite``, from ``NAME_saved_model`` in the same folder."""
-    folder = model.with_name(model.stem.removesuffix("_float32") + "_saved_model")
+    """The map for ``NAME_float32.tflite``, ``NAME_int8.tflite`` …, from ``NAME_saved_model`` in the same folder."""
+    name = model.stem
+    while name:
+        folder = model.with_name(f"{name}_saved_model")
+        if folder.is_dir():
+            return modules_in(folder)
+        name = name.rpartition("_")[0]
+    return Modules()
+
+
+def modules_in(saved_model: Path) -> Modules:
+    """The map that the conversion left in a SavedModel folder."""
     try:
-        written = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        written = json.loads((saved_model / _FILE).read_text(encoding="utf-8"))
         return Modules(dict(written["ops"]), dict(written["outputs"]))
     except (OSError, ValueError, KeyError, TypeError):
         return Modules()
