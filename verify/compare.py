@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from verify.batches import batch_paths, read_batch
-from verify.judge import judge_output
-from verify.metrics import Array, top1_agreements
+from verify.judge import judge_output, score_tolerance
+from verify.metrics import Array
 from verify.report.types import EdgeKind, EdgeReport, OutputComparison, Verdict
+from verify.tallies.grid import OutputGrid
+from verify.tallies.top1 import Top1Tally
 from verify.tally import Tally, tally_batch
 from verify.tolerance import Budget
 
@@ -26,24 +28,26 @@ def compare_edge(
     budget: Budget,
     sample_count: int,
     class_count: int | None = None,
+    grids: tuple[OutputGrid, ...] = (),
 ) -> EdgeReport:
     """Job: compare the outputs of two models for the same batches.
 
     ``expected`` and ``actual`` are folders of batches in PyTorch layout and real values. ``sample_count`` is how many
     different samples they hold: from two on, an output that is the same for all of them is a failure. For a classifier,
-    top-1 agreement is taken on the first output of shape ``(batch, class_count)``.
+    top-1 agreement is taken on the first output of shape ``(batch, class_count)``. ``grids`` are those of the outputs
+    that the second model quantizes: their errors are counted in steps too.
     """
     paths = batch_paths(expected)
     tallies: dict[str, Tally] = {}
     sizes: list[int] = []
-    agreeing = classified = 0
+    by_output = {grid.name: grid for grid in grids}
+    top1 = Top1Tally()
     for path in paths:
         wanted = read_batch(path)
         given = read_batch(actual / path.name) if (actual / path.name).is_file() else None
         sizes.append(max((array.shape[0] for array in wanted.values() if array.ndim), default=1))
-        tally_batch(tallies, wanted, given, path.name)
-        rows, same = _top1(wanted, given or {}, class_count)
-        classified, agreeing = classified + rows, agreeing + same
+        tally_batch(tallies, wanted, given, path.name, by_output)
+        _note_top1(top1, wanted, given or {}, class_count, path.name)
     _tally_extra_batches(tallies, actual, {path.name for path in paths})
     outputs = tuple(judge_output(name, tally, budget, sample_count) for name, tally in tallies.items())
     outputs = outputs or (_nothing(expected),)
@@ -56,18 +60,19 @@ def compare_edge(
         batch_sizes=tuple(sizes),
         sample_count=sample_count,
         outputs=outputs,
-        top1_agreement=agreeing / classified if classified else None,
+        top1_agreement=top1.agreement,
+        top1=top1.report(score_tolerance(budget, top1.output, tallies[top1.output])) if top1.samples else None,
     )
 
 
-def _top1(wanted: Mapping[str, Array], given: Mapping[str, Array], class_count: int | None) -> tuple[int, int]:
-    """Rows compared, and rows that agree, on the first output that holds classes."""
+def _note_top1(
+    top1: Top1Tally, wanted: Mapping[str, Array], given: Mapping[str, Array], class_count: int | None, batch: str
+) -> None:
+    """Rows of the first output that holds classes."""
     for name, expected in wanted.items():
         if class_count is not None and expected.ndim == 2 and expected.shape[1] == class_count:
-            if name in given and given[name].shape == expected.shape:
-                return expected.shape[0], top1_agreements(expected, given[name])
-            return expected.shape[0], 0
-    return 0, 0
+            top1.note(name, expected, given.get(name), batch)
+            return
 
 
 def _tally_extra_batches(tallies: dict[str, Tally], actual: Path, known: set[str]) -> None:

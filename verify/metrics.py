@@ -97,11 +97,6 @@ def cosine(expected: Array, actual: Array) -> float | None:
     return error_sums(expected, actual).cosine
 
 
-def top1_agreements(expected: Array, actual: Array) -> int:
-    """How many rows of two ``(batch, classes)`` arrays have their largest value at the same place."""
-    return int(np.count_nonzero(expected.argmax(axis=1) == actual.argmax(axis=1)))
-
-
 def max_ulp(expected: npt.NDArray[np.float32], actual: npt.NDArray[np.float32]) -> int | None:
     """Largest distance in representable float32 values; ``None`` when a value is not finite.
 

@@ -8,36 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from verify.metrics import Array, ErrorSums, error_sums
-
-
-@dataclass
-class Variation:
-    """Whether an output varies at all, and whether it varies from sample to sample."""
-
-    lowest: float = np.inf
-    highest: float = -np.inf
-    first_sample: Array | None = None
-    samples_differ: bool = False
-
-    def note(self, values: Array) -> None:
-        """Take in one batch of finite values."""
-        if not values.size:
-            return
-        self.lowest = min(self.lowest, float(values.min()))
-        self.highest = max(self.highest, float(values.max()))
-        if self.samples_differ or not values.ndim:
-            return
-        if self.first_sample is None:
-            self.first_sample = values[0].copy()
-        self.samples_differ = any(not np.array_equal(self.first_sample, sample) for sample in values)
-
-    def constancy(self, sample_count: int) -> str | None:
-        """How it is constant, as a phrase; ``None`` when it is not."""
-        if self.lowest == self.highest:
-            return f"every value is {self.lowest:g}"
-        if sample_count > 1 and self.first_sample is not None and not self.samples_differ:
-            return f"it is the same for all {sample_count} samples, although the samples differ"
-        return None
+from verify.tallies.grid import GridTally, OutputGrid
+from verify.tallies.integers import IntegerTally
+from verify.tallies.nonfinite import NonFiniteTally, masked_alike, nonfinite_failure
+from verify.tallies.variation import Variation
 
 
 @dataclass
@@ -50,8 +24,17 @@ class Tally:
     detail: str = ""
     identical: bool = True
     floating: bool = True
+    masked: int = 0
+    """Values that are -Inf on both sides: equal, and not among the sums."""
     expected: Variation = field(default_factory=Variation)
     actual: Variation = field(default_factory=Variation)
+    expected_nonfinite: NonFiniteTally = field(default_factory=NonFiniteTally)
+    actual_nonfinite: NonFiniteTally = field(default_factory=NonFiniteTally)
+    integers: IntegerTally = field(default_factory=IntegerTally)
+    grid: GridTally | None = None
+    worst_sample: str = ""
+    """The one with the most error energy: ``batch_001.npz[1]``; empty when none has any."""
+    worst_energy: float = 0.0
 
     def fail(self, failure: str, detail: str) -> None:
         """Keep the first failure: what follows it says nothing new."""
@@ -61,61 +44,84 @@ class Tally:
 
 
 def tally_batch(
-    tallies: dict[str, Tally], wanted: Mapping[str, Array], given: Mapping[str, Array] | None, batch: str
+    tallies: dict[str, Tally],
+    wanted: Mapping[str, Array],
+    given: Mapping[str, Array] | None,
+    batch: str,
+    grids: Mapping[str, OutputGrid] | None = None,
 ) -> None:
-    """Take in one batch of both models; ``given`` is ``None`` when the second has none of that name."""
-    for name, expected in wanted.items():
-        tally = tallies.setdefault(name, Tally())
+    """Take in one batch of both models; ``given`` is ``None`` when the second has none of that name.
+
+    ``grids`` are those of quantized outputs of the second model.
+    """
+    for name in wanted:
+        tally = tallies.setdefault(name, _empty(name, grids or {}))
         if given is None:
             tally.fail("missing output", f"the model gave nothing at all for {batch}")
         elif name not in given:
             tally.fail("missing output", f"{batch} has {', '.join(given) or 'no outputs'}, but no {name}")
         else:
-            _tally_output(tally, expected, given[name], batch)
+            _tally_output(tally, name, wanted, given, batch)
     for name in given or ():
         if name not in wanted:
             tallies.setdefault(name, Tally()).fail("extra output", f"{batch}: the other model gives no {name}")
 
 
-def _tally_output(tally: Tally, expected: Array, actual: Array, batch: str) -> None:
+def _empty(name: str, grids: Mapping[str, OutputGrid]) -> Tally:
+    return Tally(grid=GridTally(grids[name]) if name in grids else None)
+
+
+def _tally_output(tally: Tally, name: str, wanted: Mapping[str, Array], given: Mapping[str, Array], batch: str) -> None:
+    expected, actual = wanted[name], given[name]
     if expected.shape != actual.shape:
         tally.fail("wrong shape", f"{batch}: expected {list(expected.shape)}, got {list(actual.shape)}")
     elif not _same_type(expected, actual):
         tally.fail("wrong dtype", f"{batch}: expected {expected.dtype}, got {actual.dtype}")
+    elif expected.dtype.kind not in "fiub":
+        tally.fail("wrong dtype", f"{batch}: {expected.dtype} is no kind of number that can be compared")
+    elif expected.dtype.kind == "f":
+        _tally_floats(tally, expected, actual, batch)
     else:
-        _tally_values(tally, expected, actual, batch)
+        tally.floating = False
+        tally.integers.note(name, wanted, given, batch)
+        _tally_numbers(tally, expected, actual, batch)
 
 
-def _tally_values(tally: Tally, expected: Array, actual: Array, batch: str) -> None:
-    tally.floating = actual.dtype.kind == "f"
-    found = nonfinite_failure(expected, actual)
-    if found is not None:
-        tally.fail(found[0], f"{batch}: {found[1]}")
+def _tally_floats(tally: Tally, expected: Array, actual: Array, batch: str) -> None:
+    if np.isfinite(expected).all() and np.isfinite(actual).all():
+        _tally_numbers(tally, expected, actual, batch)
         return
-    tally.sums += error_sums(expected, actual)
+    tally.expected_nonfinite.note(expected, batch)
+    tally.actual_nonfinite.note(actual, batch)
+    failure, mask = nonfinite_failure(expected, actual), masked_alike(expected, actual)
+    if failure is not None or mask is None:
+        name, detail = failure or ("non-finite output", "not every value is a number")
+        tally.fail(name, f"{batch}: {detail}")
+        return
+    tally.masked += int(mask.sum())
+    _tally_numbers(tally, expected, actual, batch, mask)
+
+
+def _tally_numbers(tally: Tally, expected: Array, actual: Array, batch: str, mask: Array | None = None) -> None:
+    """Sums over what is finite; whether it varies is seen on the whole."""
     tally.identical = tally.identical and np.array_equal(expected, actual)
     tally.expected.note(expected)
     tally.actual.note(actual)
+    wanted, given = (expected, actual) if mask is None else (expected[~mask], actual[~mask])
+    sums = error_sums(wanted, given)
+    tally.sums += sums
+    if tally.grid is not None:
+        tally.grid.note(wanted, given)
+    if sums.error_energy and mask is None and expected.ndim:
+        _note_worst_sample(tally, expected, actual, batch)
 
 
-def nonfinite_failure(expected: Array, actual: Array) -> tuple[str, str] | None:
-    """``one-sided NaN``, ``one-sided Inf`` or ``non-finite output`` with what was seen; ``None`` when all is finite."""
-    if expected.dtype.kind != "f":
-        return None
-    nan_expected, nan_actual = np.isnan(expected), np.isnan(actual)
-    if (nan_expected != nan_actual).any():
-        return (
-            "one-sided NaN",
-            f"{int(nan_expected.sum())} NaN expected, {int(nan_actual.sum())} given, not in the same places",
-        )
-    infinite = np.isinf(expected) | np.isinf(actual)
-    if (expected[infinite] != actual[infinite]).any():
-        counts = int(np.isinf(expected).sum()), int(np.isinf(actual).sum())
-        return "one-sided Inf", f"{counts[0]} infinities expected, {counts[1]} given, not the same in the same places"
-    unusable = int(nan_expected.sum() + infinite.sum())
-    if unusable:
-        return "non-finite output", f"{unusable} of {expected.size} values are NaN or infinite in both models"
-    return None
+def _note_worst_sample(tally: Tally, expected: Array, actual: Array, batch: str) -> None:
+    error = (expected.astype(np.float64) - actual.astype(np.float64)).reshape(len(expected), -1)
+    energies = np.einsum("ij,ij->i", error, error)
+    worst = int(energies.argmax())
+    if energies[worst] > tally.worst_energy:
+        tally.worst_sample, tally.worst_energy = f"{batch}[{worst}]", float(energies[worst])
 
 
 def _same_type(expected: Array, actual: Array) -> bool:

@@ -48,6 +48,9 @@ FLOAT16_MIN_SQNR_DB = 30.0
 INT8_MIN_SQNR_DB = 15.0
 """Noise at 3 % of the signal's energy at most, however the int8 was made: with fixed ranges or dynamic ones."""
 
+INT8_MIN_EQUAL_INTEGERS = 0.9
+"""Of an output of integers, labels say: the share that a quantized model must give exactly as the float one does."""
+
 
 @dataclass(frozen=True)
 class OutputFloor:
@@ -80,9 +83,10 @@ class FloatBudget:
 
 @dataclass(frozen=True)
 class QuantizedBudget:
-    """A quantized edge: at least so much SQNR, output by output."""
+    """A quantized edge: at least so much SQNR, output by output; of integers (labels), at least so many the same."""
 
     min_sqnr_db: float
+    min_equal_integers: float = INT8_MIN_EQUAL_INTEGERS
     kind: Literal["quantized"] = "quantized"
 
     @property

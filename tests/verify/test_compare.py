@@ -3,53 +3,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
+from edges import FLOAT, FLOOR, QUANTIZED, SIZES
+from edges import changed as _changed
+from edges import compare as _compare
+from edges import outputs as _outputs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from verify.batches import batch_name, write_batch
-from verify.compare import compare_edge
 from verify.jsonio import from_jsonable, to_jsonable
 from verify.report.types import EdgeKind, EdgeReport, Verdict
 from verify.tolerance import FloatBudget, OutputFloor, QuantizedBudget
-
-FLOOR = OutputFloor("y", rms=1e-6, max_abs=4e-6, basis="float32 against float64 PyTorch")
-FLOAT = FloatBudget((FLOOR,))
-QUANTIZED = QuantizedBudget(20.0)
-SIZES = (1, 2, 5)
-
-
-def _outputs(classes: int = 6) -> list[dict[str, np.ndarray]]:
-    random = np.random.default_rng(0)
-    return [{"y": random.normal(0, 1, (size, classes)).astype(np.float32)} for size in SIZES]
-
-
-def _write(folder: Path, batches: list[dict[str, np.ndarray]]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, batch in enumerate(batches):
-        write_batch(folder / batch_name(index), batch)
-    return folder
-
-
-def _compare(tmp_path, expected, actual, budget=FLOAT, **options) -> EdgeReport:
-    arguments = {"sample_count": 8, **options}
-    return compare_edge(
-        expected_name="pytorch",
-        actual_name="onnx",
-        expected=_write(tmp_path / "expected", expected),
-        actual=_write(tmp_path / "actual", actual),
-        budget=budget,
-        **arguments,
-    )
-
-
-def _changed(change) -> list[dict[str, np.ndarray]]:
-    batches = _outputs()
-    change(batches)
-    return batches
 
 
 def _noisy(rms: float) -> list[dict[str, np.ndarray]]:

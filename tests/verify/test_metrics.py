@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from verify.metrics import ErrorSums, cosine, error_sums, max_ulp, sqnr_db, top1_agreements
+from verify.metrics import ErrorSums, cosine, error_sums, max_ulp, sqnr_db
 
 VALUES = arrays.arrays(
     np.float32, (4, 6), elements=st.floats(-1e4, 1e4, width=32).filter(lambda v: v == 0 or abs(v) > 1e-4)
@@ -91,12 +91,6 @@ def test_cosine():
     assert cosine(np.array([1.0, 0]), np.array([0, 2.0])) == 0
     assert cosine(np.array([1.0, 2]), np.array([-2.0, -4])) == pytest.approx(-1)
     assert cosine(np.zeros(2), np.ones(2)) is None
-
-
-def test_top1_counts_rows():
-    expected = np.array([[0, 1, 2], [5, 1, 0], [0, 9, 1]])
-    actual = np.array([[0, 1, 2], [1, 5, 0], [0, 9, 1]])
-    assert top1_agreements(expected, actual) == 2
 
 
 def test_ulp_counts_representable_values():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from verify.model import ModelDescription
+from verify.report.findings import NonFinite, QuantizedErrors, Top1
 from verify.signature import Signature
 
 SCHEMA_VERSION = "1"
@@ -47,6 +48,32 @@ class OutputComparison:
     rms_error: float | None
     tolerance_rms: float | None
     noise_floor_multiple: float | None
+    expected_nonfinite: NonFinite | None = None
+    """``None`` when every value of the expected side is finite."""
+    actual_nonfinite: NonFinite | None = None
+    quantized: QuantizedErrors | None = None
+    """Where the judged model quantizes this output."""
+    worst_sample: str = ""
+    """The sample with the most error: ``batch_001.npz[1]``; empty when none has any."""
+
+
+@dataclass(frozen=True)
+class TaskComparison:
+    """The task metric of both models on the same labelled samples, and how much worse the second one is."""
+
+    measure: str
+    """``top-1``, ``mIoU``, ``mAP50``."""
+    samples: int
+    expected: float
+    actual: float
+    drop: float
+    drop_low: float
+    """Ends of the 95 % confidence interval of the drop, paired over samples."""
+    drop_high: float
+    max_drop: float
+    verdict: Verdict
+    explanation: str
+    """One sentence with the numbers that decided."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +91,12 @@ class EdgeReport:
     outputs: tuple[OutputComparison, ...]
     top1_agreement: float | None = None
     """Share of samples whose arg max agrees, for classifiers."""
+    top1: Top1 | None = None
+    """The samples whose arg max moved, with their margins, for classifiers."""
+    task: TaskComparison | None = None
+    """How well both do the task, where labels are given."""
+    notes: tuple[str, ...] = ()
+    """What is worth a word and no failure: an input that neither model heeds."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What is kept of an output while it is read batch by batch; nothing here grows with its values."""
