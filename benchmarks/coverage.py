@@ -23,7 +23,6 @@ from coverage_rows import read_zoo, refused_rows, zoo_rows
 from coverage_run import Options, ZooFile, run
 from coverage_types import Row
 
-from convert.versions import versions
 from convert.workspace import code_sha256
 from convert.zoo.files import last_result
 from convert.zoo.manifest import select
@@ -31,6 +30,7 @@ from convert.zoo.places import Places
 from verify.atomic import write_text
 from verify.errors import InputError
 from verify.jsonio import to_jsonable
+from verify.versions import versions
 
 ROOT = Path(__file__).parent.parent
 MANIFESTS = ROOT / "benchmarks" / "coverage"

@@ -31,7 +31,6 @@ from convert.stages.base import Host, Stage
 from convert.stages.quantize import ToInt8
 from convert.start import Start, open_start
 from convert.verdict import headline, next_steps, worst
-from convert.versions import versions
 from convert.workspace import REPORT_NAMES, Ledger, StageCache, Workspace, stage_key
 from verify.artifact import Artifact, Format, sha256_of
 from verify.errors import InputError
@@ -40,6 +39,7 @@ from verify.report.json import read_json, write_json
 from verify.report.types import SCHEMA_VERSION, Report, StageReport
 from verify.runners.record import RunRecord
 from verify.signature_file import write_signatures
+from verify.versions import versions
 from verify.worker import JobOutcome
 
 LARGE_WEIGHTS_BYTES = 200_000_000

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from verify.errors import InputError
 from verify.opening import Opened
-from verify.signature import Dim, TensorSpec
+from verify.signature import Dim, TensorSpec, channels_last_permutation
 
 Side = Literal["input", "output"]
 
@@ -16,10 +17,11 @@ def pair_tensors(side: Side, expected: Opened, actual: Opened) -> dict[str, str]
 
     Returns ``{name in expected: name in actual}`` where the two differ. That is allowed only where nothing can be
     confused: each model has exactly one input (or output). Outputs that only one model has are left to the comparison.
+    A tensor that one model does not declare the layout of, and that fits the other's in two, is refused.
     """
     ours, theirs = _specs(side, expected), _specs(side, actual)
     if len(ours) == len(theirs) == 1:
-        _check_shape(ours[0], theirs[0], expected, actual)
+        _check(side, ours[0], theirs[0], expected, actual)
         return {} if ours[0].name == theirs[0].name else {ours[0].name: theirs[0].name}
     by_name = {spec.name: spec for spec in theirs}
     if side == "input" and {spec.name for spec in ours} != by_name.keys():
@@ -29,9 +31,32 @@ def pair_tensors(side: Side, expected: Opened, actual: Opened) -> dict[str, str]
             fix="export both with the same input names",
         )
     for spec in ours:
-        if spec.name in by_name and (side == "input" or not (expected.declared and actual.declared)):
-            _check_shape(spec, by_name[spec.name], expected, actual)
+        if spec.name in by_name:
+            _check(side, spec, by_name[spec.name], expected, actual)
     return {}
+
+
+def _check(side: Side, ours: TensorSpec, theirs: TensorSpec, expected: Opened, actual: Opened) -> None:
+    """Outputs of two models that know their layouts are the comparison's to judge, whatever their shapes."""
+    known = expected.knows_layout(ours.name), actual.knows_layout(theirs.name)
+    if side == "input" or not all(known):
+        _check_shape(ours, theirs, expected, actual)
+    if any(known) and not all(known):
+        told, untold, opened = (ours, theirs, actual) if known[0] else (theirs, ours, expected)
+        _refuse_ambiguous(told, untold, opened)
+
+
+def _refuse_ambiguous(told: TensorSpec, untold: TensorSpec, opened: Opened) -> None:
+    if len(untold.shape) not in (4, 5):
+        return
+    if_channels_last = replace(untold, permutation=channels_last_permutation(len(untold.shape))).torch_shape
+    if _same_shape(told.torch_shape, if_channels_last):
+        layouts = ("NHWC", "NCHW") if len(untold.shape) == 4 else ("NDHWC", "NCDHW")
+        raise InputError(
+            f"{opened.artifact.path.name} does not say how it stores {untold.name}: its shape {_shape(untold)} fits "
+            f"{layouts[0]} as well as {layouts[1]}",
+            fix=f"say which it is, for example --layout {untold.name}={layouts[0]}; or keep its signature.json by it",
+        )
 
 
 def _specs(side: Side, opened: Opened) -> tuple[TensorSpec, ...]:
@@ -42,7 +67,8 @@ def _specs(side: Side, opened: Opened) -> tuple[TensorSpec, ...]:
 def _check_shape(ours: TensorSpec, theirs: TensorSpec, expected: Opened, actual: Opened) -> None:
     if _same_shape(ours.torch_shape, theirs.torch_shape):
         return
-    undeclared = [(spec.name, it) for spec, it in ((ours, expected), (theirs, actual)) if not it.declared]
+    sides = ((ours, expected), (theirs, actual))
+    undeclared = [(spec.name, it) for spec, it in sides if not it.knows_layout(spec.name)]
     fix = "compare models of the same sizes"
     if undeclared and len(ours.shape) in (4, 5):
         files = " and ".join(opened.artifact.path.name for _, opened in undeclared)

@@ -12,12 +12,14 @@ from verify.signature import Signature
 
 
 class Format(StrEnum):
-    """The model formats the project opens and makes."""
+    """The formats the project opens and makes."""
 
     CHECKPOINT = "checkpoint"
     ONNX = "onnx"
     SAVED_MODEL = "saved_model"
     TFLITE = "tflite"
+    REFERENCE = "reference"
+    """Recorded inputs and golden outputs (``reference.npz``): no model, but as good as one on these inputs."""
 
 
 @dataclass(frozen=True)

@@ -1,108 +1,153 @@
-"""The ``verify`` command: parses and prints; :mod:`verify.pair` does the work. Importing this imports no framework."""
+"""The ``verify`` command: parses and prints; :mod:`verify.chain` does the work. Importing this imports no framework."""
 
 from __future__ import annotations
 
+import shlex
 import signal
-from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from verify import options
 from verify.console import progress_console, result_console, run_app
-from verify.errors import ExitCode
+from verify.default_command import DEFAULT, DefaultCommandGroup
+from verify.errors import InputError
 
 if TYPE_CHECKING:
-    from verify.pair import PairReport
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import FrameType
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
+    from verify.chain.run import Progress
+    from verify.report.verification import Verification
+
+app = typer.Typer(
+    cls=DefaultCommandGroup,
+    add_help_option=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
-@app.command(no_args_is_help=True)
-def verify(  # noqa: PLR0917 - typer reads a command's parameters by name
-    expected: Annotated[Path, typer.Argument(help="The model to trust: .onnx, .tflite, or a SavedModel folder.")],
-    actual: Annotated[Path, typer.Argument(help="The model to judge, in any of these formats.")],
-    samples: Annotated[
-        str | None,
-        typer.Option(
-            "--samples",
-            "--data",
-            help="Feed these instead of random inputs: a folder of images, .npz/.npy, or module:callable.",
-        ),
-    ] = None,
-    max_samples: Annotated[int, typer.Option(min=1, help="Most samples to feed.")] = 32,
-    seed: Annotated[int, typer.Option(help="Seed of random inputs.")] = 0,
-    min_sqnr_db: Annotated[
-        float | None,
-        typer.Option(help="Judge by this SQNR instead of the budget that follows from the files."),
-    ] = None,
-    layout: Annotated[
-        list[str] | None,
-        typer.Option(help="How a TensorFlow model without signature.json stores a tensor: image=NHWC."),
-    ] = None,
-    timeout: Annotated[float | None, typer.Option(help="Most seconds that one step may take.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison on stdout as JSON.")] = False,
+@app.callback()
+def _verify() -> None:
+    """Say whether models agree, how sure that is, and where they part."""
+
+
+@app.command(DEFAULT, no_args_is_help=True)
+def models(  # noqa: PLR0917 - typer reads a command's parameters by name
+    models: options.Models,
+    samples: options.Samples = None,
+    max_samples: options.MaxSamples = 32,
+    seed: options.Seed = 0,
+    inputs: options.Inputs = None,
+    layout: options.LayoutTexts = None,
+    min_sqnr_db: options.MinSqnr = None,
+    arch: options.Arch = None,
+    arch_args: options.ArchArgs = None,
+    dynamic: options.Dynamic = None,
+    output_names: options.OutputNames = None,
+    trust_pickle: options.TrustPickle = False,
+    partial: options.Partial = False,
+    prefer_ema: options.Ema = False,
+    part: options.Part = "",
+    output: options.Output = None,
+    reference: options.SaveReference = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    timeout: options.Timeout = None,
+    memory_limit: options.MemoryLimit = None,
 ) -> None:
-    """Feed two models the same samples and say whether, where and by how much they differ.
+    """Feed two or more models the same samples and say whether, where and by how much they differ.
 
-    Exits with 0 when they agree, 1 when they differ, 5 when the samples decide nothing.
+    Each is compared with its predecessor and with the first. Exits with 0 when they agree, 1 when they differ, 5 when
+    the samples decide nothing.
+
+    Other commands have their own help: verify inspect --help.
     """
+    from pathlib import Path
+
+    from verify.chain.judging import floors_of
+    from verify.chain.reference import save_reference
+    from verify.chain.run import run_chain
+    from verify.chain.settings import ChainSettings
+    from verify.chain.verdict import exit_code
+    from verify.chain.verification import verification_of
+    from verify.model import ModelSource
     from verify.opening import parse_layout
-    from verify.pair import PairSettings, verify_pair
     from verify.samples import parse_samples
     from verify.worker import Limits
 
-    settings = PairSettings(
-        layouts=tuple(parse_layout(text) for text in layout or ()),
+    settings = ChainSettings(
+        samples=parse_samples(samples, seed=seed),
         max_samples=max_samples,
         min_sqnr_db=min_sqnr_db,
-        limits=Limits(timeout_s=timeout),
+        layouts=tuple(parse_layout(text) for text in layout or ()),
+        checkpoint=ModelSource(
+            path=Path(),
+            arch=arch,
+            arch_args=tuple(_name_and_value(text) for text in arch_args or ()),
+            inputs=tuple(inputs or ()),
+            output_names=tuple(output_names or ()),
+            trust_pickle=trust_pickle,
+            partial=partial,
+            prefer_ema=prefer_ema,
+            part=part,
+            dynamic=tuple(dynamic or ()),
+        ),
+        limits=Limits(timeout_s=timeout, memory_bytes=int(memory_limit * 2**30) if memory_limit is not None else None),
+        command=shlex.join(["verify", *sys.argv[1:]]),
     )
-    source = parse_samples(samples, seed=seed)
-    with progress_console().status(f"running {expected.name} and {actual.name}"):
-        report = verify_pair(expected, actual, source, settings)
+    with _progress(quiet) as progress, run_chain(tuple(models), settings, progress) as chain:
+        progress("comparing")
+        floors, refusals = floors_of(chain)
+        verification = verification_of(chain, floors, refusals)
+        if reference is not None:
+            save_reference(chain, floors, reference)
+    if output is not None:
+        _write_report(verification, output)
+    _print(verification, as_json=as_json)
+    raise typer.Exit(int(exit_code(verification.verdict)))
+
+
+def _name_and_value(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise InputError(f"--arch-args {text} is not NAME=VALUE", fix="write it as --arch-args num_classes=10")
+    return name, value
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Progress]:
+    """Shows what is being done, on stderr."""
+    if quiet:
+        yield lambda _phrase: None
+        return
+    with progress_console().status("starting") as status:
+        yield status.update
+
+
+def _write_report(verification: Verification, folder: Path) -> None:
+    from verify.report.verification_files import write_all  # type: ignore[import-not-found,unused-ignore]
+
+    write_all(verification, folder)
+
+
+def _print(verification: Verification, *, as_json: bool) -> None:
     if as_json:
-        _print_json(report)
-    else:
-        _print_report(report)
-    raise typer.Exit(int(_exit_code(report)))
+        import json
 
+        from verify.jsonio import to_jsonable
 
-def _exit_code(report: PairReport) -> ExitCode:
-    codes = {"pass": ExitCode.PASS, "fail": ExitCode.PARITY_FAILED, "inconclusive": ExitCode.INCONCLUSIVE}
-    return codes[report.edge.verdict.value]
+        text = json.dumps(to_jsonable(verification), indent=2, ensure_ascii=False, allow_nan=False)
+        result_console().print(text, markup=False, soft_wrap=True)
+        return
+    from verify.report.verification_terminal import render_verification
 
-
-def _print_json(report: PairReport) -> None:
-    import json
-
-    from verify.jsonio import to_jsonable
-
-    text = json.dumps(to_jsonable(report), indent=2, ensure_ascii=False, allow_nan=False)
-    result_console().print(text, markup=False, soft_wrap=True)
-
-
-def _print_report(report: PairReport) -> None:
-    from rich.text import Text
-
-    styles = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
-    verdict = report.edge.verdict.value
-    console = result_console()
-    console.print(
-        Text.assemble((verdict.upper(), styles[verdict]), f"  {report.actual.name} against {report.expected.name}"),
-        soft_wrap=True,
-    )
-    sizes = ", ".join(str(size) for size in sorted(set(report.edge.batch_sizes)))
-    lines = [f"  {output.name}: {output.explanation}" for output in report.edge.outputs]
-    lines += [f"  samples: {report.samples}; batches of {sizes}", f"  judged against: {report.edge.budget}"]
-    lines += [f"  {note}" for note in report.notes]
-    lines += [f"  left out: {refusal.subject}: {refusal.reason}" for refusal in report.refusals]
-    if report.expected_latency_ms is not None and report.actual_latency_ms is not None:
-        lines.append(
-            f"  one sample takes {report.expected_latency_ms:.2f} ms in {report.expected.name}, "
-            f"{report.actual_latency_ms:.2f} ms in {report.actual.name}"
-        )
-    console.print("\n".join(lines), markup=False, soft_wrap=True)
+    render_verification(verification, result_console())
 
 
 def main() -> NoReturn:

@@ -16,6 +16,14 @@ from verify.signature_file import declared_artifact
 
 TORCH_LAYOUTS = {4: "NCHW", 5: "NCDHW"}
 
+FORMATS = {
+    ".onnx": Format.ONNX,
+    ".tflite": Format.TFLITE,
+    ".npz": Format.REFERENCE,
+    **dict.fromkeys((".pth", ".pt", ".ckpt", ".safetensors", ".pt2", ".bin"), Format.CHECKPOINT),
+}
+"""By a file's suffix, in lower case."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -27,10 +35,18 @@ class Layout:
 
 @dataclass(frozen=True)
 class Opened:
-    """``declared`` is false when only the file itself spoke, which does not know its layouts."""
+    """``declared`` is false when only the file itself spoke, which does not know its layouts.
+
+    ``told`` names the tensors whose layout the user gave.
+    """
 
     artifact: Artifact
     declared: bool
+    told: tuple[str, ...] = ()
+
+    def knows_layout(self, tensor: str) -> bool:
+        """Whether that tensor's layout was declared, rather than taken as the file stores it."""
+        return self.declared or tensor in self.told
 
 
 def format_of(path: Path) -> Format:
@@ -39,12 +55,12 @@ def format_of(path: Path) -> Format:
         raise ModelUnreadable(f"there is no {path}", fix="check the path")
     if (path / "saved_model.pb").is_file():
         return Format.SAVED_MODEL
-    formats = {".onnx": Format.ONNX, ".tflite": Format.TFLITE}
-    if path.is_file() and path.suffix in formats:
-        return formats[path.suffix]
+    if path.is_file() and path.suffix.lower() in FORMATS:
+        return FORMATS[path.suffix.lower()]
     raise ModelUnreadable(
-        f"{path} is of no format that can be run here: expected .onnx, .tflite, or a SavedModel folder",
-        fix="for a PyTorch checkpoint use: convert pth2tflite",
+        f"{path} is of no format that can be run here: expected .onnx, .tflite, a SavedModel folder, a checkpoint "
+        "(.pth, .pt, .ckpt, .safetensors, .pt2), a reference.npz, or a folder that convert made",
+        fix="check the path, or give the file its usual suffix",
     )
 
 
@@ -70,7 +86,9 @@ def open_model(path: Path, layouts: tuple[Layout, ...]) -> Opened:
         tuple(_with_layout(spec, by_tensor) for spec in artifact.signature.inputs),
         tuple(_with_layout(spec, by_tensor) for spec in artifact.signature.outputs),
     )
-    return Opened(replace(artifact, signature=signature), declared=found is not None)
+    names = {spec.name for spec in (*signature.inputs, *signature.outputs)}
+    told = tuple(layout.tensor for layout in layouts if layout.tensor in names)
+    return Opened(replace(artifact, signature=signature), declared=found is not None, told=told)
 
 
 def _own_signature(path: Path, kind: Format) -> Signature:

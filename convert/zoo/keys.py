@@ -17,11 +17,11 @@ from typing import Any, Protocol
 
 from convert.stages.base import Stage
 from convert.stages.export import ExportOnnx
-from convert.versions import versions
 from convert.workspace import code_sha256
 from convert.zoo.job import ModelTask
 from convert.zoo.stages import stages_for
 from verify.jsonio import to_jsonable
+from verify.versions import versions
 
 _OF_ONE_MACHINE = frozenset({"platform"})
 

@@ -34,6 +34,10 @@ def open_runner(artifact: Artifact) -> AbstractContextManager[Runner]:
                 f"{artifact.path} is a checkpoint: it says nothing of its architecture, so it cannot be run as it is",
                 fix="run it through verify.runners.torch_runner, which takes a ModelSource",
             )
+        case Format.REFERENCE:
+            raise InputError(
+                f"{artifact.path} holds outputs for its own inputs only: it cannot be run", fix="run the model itself"
+            )
 
 
 def run_artifact(artifact: Artifact, batches: Path, outputs: Path, measure_latency: bool) -> RunRecord:

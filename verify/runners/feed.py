@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from verify.batches import Array, batch_paths, read_batch, write_batch
@@ -15,6 +16,7 @@ from verify.signature import Signature
 
 WARM_UP_RUNS = 2
 MIN_TIMED_RUNS = 5
+BRIEF_TIMED_RUNS = 3
 MAX_TIMED_RUNS = 50
 TIMING_BUDGET_S = 0.3
 
@@ -54,12 +56,22 @@ def torch_outputs(signature: Signature, outputs: Batch) -> dict[str, Array]:
 
 def latency_ms(runner: Runner, single: Batch) -> float:
     """Median of single-sample inferences after warm-up: at least five, then as many as fit in 0.3 s."""
-    for _ in range(WARM_UP_RUNS):
-        runner.infer(single)
+    return _median_ms(lambda: runner.infer(single), WARM_UP_RUNS, MIN_TIMED_RUNS)
+
+
+def brief_latency_ms(infer: Callable[[], object]) -> float:
+    """As :func:`latency_ms`, of a model that has just run other batches: one run warms up, three are enough."""
+    return _median_ms(infer, 1, BRIEF_TIMED_RUNS)
+
+
+def _median_ms(infer: Callable[[], object], warm_up_runs: int, fewest: int) -> float:
+    for _ in range(warm_up_runs):
+        infer()
+    budget_s = TIMING_BUDGET_S * fewest / MIN_TIMED_RUNS
     timings: list[float] = []
-    while len(timings) < MIN_TIMED_RUNS or (sum(timings) < TIMING_BUDGET_S and len(timings) < MAX_TIMED_RUNS):
+    while len(timings) < fewest or (sum(timings) < budget_s and len(timings) < MAX_TIMED_RUNS):
         started = time.perf_counter()
-        runner.infer(single)
+        infer()
         timings.append(time.perf_counter() - started)
     return statistics.median(timings) * 1000
 

@@ -7,7 +7,8 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -52,24 +53,51 @@ class Reference:
 
 def run_module(reference: Reference, batches: Path, outputs: Path, precision: str) -> RunRecord:
     """Run every batch of a folder through a module, which is afterwards as it was before."""
-    import torch
-
-    if precision not in PRECISIONS:
-        raise InputError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
     paths = batch_paths(batches)
     if not paths:
         raise SamplesInvalid(f"no batch files in {batches}: expected batch_000.npz and so on")
     outputs.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(NotImplementedError):  # an exported program is in eval mode for good
-        reference.module.eval()
     sizes = []
-    with torch.inference_mode(), _at(reference.module, precision) as module:
+    with TorchRunner(reference, precision) as runner:
         for path in paths:
-            arguments = _arguments(read_batch(path), reference.input_names, widen=precision == "float64")
-            sizes.append(int(arguments[0].shape[0]) if arguments and arguments[0].ndim else 1)
-            results = named_outputs(module(*arguments), reference.output_names)
-            write_batch(outputs / path.name, {name: _array(name, value) for name, value in results.items()})
+            inputs = read_batch(path)
+            write_batch(outputs / path.name, runner.infer(inputs))
+            sizes.append(next((inputs[name].shape[0] for name in reference.input_names if inputs[name].ndim), 1))
     return RunRecord(None, tuple(sizes))
+
+
+class TorchRunner:
+    """A module that is ready to run in one precision; afterwards it is as it was before."""
+
+    def __init__(self, reference: Reference, precision: str) -> None:
+        if precision not in PRECISIONS:
+            raise InputError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
+        self._reference, self._precision = reference, precision
+        self._stack = contextlib.ExitStack()
+        self._module: torch.nn.Module | None = None
+
+    def __enter__(self) -> Self:
+        import torch
+
+        with contextlib.suppress(NotImplementedError):  # an exported program is in eval mode for good
+            self._reference.module.eval()
+        self._stack.enter_context(torch.inference_mode())
+        self._module = self._stack.enter_context(_at(self._reference.module, self._precision))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._module = None
+        self._stack.__exit__(kind, error, traceback)
+
+    def infer(self, inputs: Batch) -> dict[str, Array]:
+        """Run one batch; arrays in PyTorch layout. Raises what the module raises."""
+        if self._module is None:
+            raise RuntimeError("a runner is a context manager: enter it first")
+        arguments = _arguments(inputs, self._reference.input_names, widen=self._precision == "float64")
+        results = named_outputs(self._module(*arguments), self._reference.output_names)
+        return {name: _array(name, value) for name, value in results.items()}
 
 
 @contextlib.contextmanager

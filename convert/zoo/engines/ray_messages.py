@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert.versions import versions
 from convert.workspace import code_sha256
 from convert.zoo.engines.base import Finished
 from convert.zoo.job import GIB, Job
 from verify.jsonio import to_jsonable
+from verify.versions import versions
 
 SLOT_RESERVE_BYTES = int(1.5 * GIB)
 """What a wrapper's fork servers hold, beyond its job's limit; asked of Ray with each job's memory."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from convert.versions import versions
 from convert.zoo.plan import PlannedModel, Zoo
 from convert.zoo.result import JobResult
 from convert.zoo.summary.csv import render_csv
@@ -19,6 +18,7 @@ from convert.zoo.summary.markdown import render_markdown
 from convert.zoo.summary.standing import headline, judge
 from convert.zoo.summary.types import SCHEMA_VERSION, ZooReport, ZooRow
 from verify.atomic import write_text
+from verify.versions import versions
 
 MODELS = "models"
 """Below the summary: ``models/<id>/`` is what ``convert pth2tflite`` would have published."""

@@ -1,0 +1,90 @@
+"""From outputs on disk to judged edges: each model against its predecessor, and against the first."""
+
+from __future__ import annotations
+
+from verify.artifact import Format
+from verify.chain.feeding import feed_checkpoint
+from verify.chain.run import Chain, Ran
+from verify.compare import compare_edge
+from verify.errors import ToolError, WorkerDied
+from verify.report.types import EdgeReport, Refusal
+from verify.tolerance import (
+    Budget,
+    FloatBudget,
+    OutputFloor,
+    QuantizedBudget,
+    measure_floors,
+    quantized_budget,
+    rounding_floors,
+)
+
+
+def judge_edges(chain: Chain, floors: tuple[OutputFloor, ...]) -> tuple[EdgeReport, ...]:
+    """In the order of the models: against the predecessor, then against the first where that is another."""
+    first = chain.models[0]
+    edges = []
+    for ran in chain.models[1:]:
+        before = chain.predecessor(ran) or first
+        edges.append(_edge(chain, before, ran, floors))
+        if before is not first:
+            edges.append(_edge(chain, first, ran, floors))
+    return tuple(edges)
+
+
+def floors_of(chain: Chain) -> tuple[tuple[OutputFloor, ...], tuple[Refusal, ...]]:
+    """The noise floors of the first model's outputs, and why there is no float64 where there could have been.
+
+    From float64 PyTorch where the first model is a checkpoint; as recorded, for a reference; a rounding bound else.
+    """
+    first = chain.models[0]
+    if first.member.header is not None and first.member.header.floors:
+        return first.member.header.floors, ()
+    if first.member.source is None:
+        return rounding_floors(first.outputs), ()
+    wide = chain.folder / "float64"
+    names = tuple(spec.name for spec in first.member.artifact.signature.outputs)
+    try:
+        chain.workers.of(Format.CHECKPOINT).run(
+            feed_checkpoint,
+            source=first.member.source,
+            output_names=names,
+            batches=chain.samples.floor,
+            outputs=wide,
+            precision="float64",
+        )
+    except WorkerDied:
+        raise
+    except ToolError as error:
+        refusal = Refusal(
+            stage="parity",
+            subject="noise floor from float64 PyTorch",
+            reason=error.what,
+            remedy="float edges are judged against a rounding bound instead",
+        )
+        return rounding_floors(first.outputs), (refusal,)
+    return measure_floors(first.outputs, wide), ()
+
+
+def _edge(chain: Chain, expected: Ran, actual: Ran, floors: tuple[OutputFloor, ...]) -> EdgeReport:
+    return compare_edge(
+        expected_name=expected.member.entry.name,
+        actual_name=actual.member.entry.name,
+        expected=expected.outputs,
+        actual=actual.outputs,
+        budget=_budget(chain, expected, actual, floors),
+        sample_count=chain.samples.sample_count,
+        class_count=chain.class_count,
+    )
+
+
+def _budget(chain: Chain, expected: Ran, actual: Ran, floors: tuple[OutputFloor, ...]) -> Budget:
+    """The loosest that either file calls for; two float files are judged in noise floors."""
+    if chain.settings.min_sqnr_db is not None:
+        return QuantizedBudget(chain.settings.min_sqnr_db)
+    from verify.runners.tflite_inspect import quantized_kind
+
+    files = [ran.member.artifact for ran in (expected, actual) if ran.member.entry.format is Format.TFLITE]
+    kinds = [kind for kind in (quantized_kind(file.path) for file in files) if kind is not None]
+    if kinds:
+        return min((quantized_budget(kind) for kind in kinds), key=lambda budget: budget.min_sqnr_db)
+    return FloatBudget(floors)

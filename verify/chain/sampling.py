@@ -1,0 +1,117 @@
+"""The samples of a chain: written once, in the sizes that every model can take, and what they leave open."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from verify.artifact import Format
+from verify.batches import batch_paths
+from verify.chain.inputs import batch_sizes
+from verify.chain.members import Member
+from verify.chain.settings import ChainSettings
+from verify.chain.workers import Workers
+from verify.errors import InputError
+from verify.reference_file import unpack_reference
+from verify.report.types import Refusal
+from verify.samples.axes import described, other_sizes, write_other_sizes
+from verify.samples.source import RandomSamples
+from verify.samples.spec import InputSpec
+from verify.samples.write import write_batches
+from verify.signature import DynamicAxis
+
+RECORDED_OUTPUTS = "recorded_outputs"
+"""Below the run's folder: the golden outputs of a reference."""
+FLOOR_BATCHES = 2
+"""Three samples are enough to measure a noise floor on; float64 takes PyTorch two to ten times as long."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Folders of batches. ``floor`` holds the first of ``batches``; ``added`` are files of sizes tried besides."""
+
+    batches: Path
+    floor: Path
+    inputs: tuple[InputSpec, ...]
+    description: str
+    sample_count: int
+    added: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    unknown_ranges: tuple[str, ...] = ()
+    """Integer inputs that were fed 0 and 1 for want of a better range."""
+
+
+def prepare(
+    workers: Workers, members: tuple[Member, ...], inputs: tuple[InputSpec, ...], settings: ChainSettings, folder: Path
+) -> Samples:
+    """Write what every model is fed. A reference brings its own; raises ``InputError`` when data is given besides."""
+    if members[0].header is not None:
+        return _recorded(members[0], inputs, settings, folder)
+    batches = folder / "batches"
+    ranged = tuple(_ranged(spec) for spec in inputs)
+    worker = workers.of(Format.TFLITE)
+    written = worker.run(
+        write_batches,
+        source=settings.samples,
+        inputs=ranged,
+        folder=batches,
+        max_judging=settings.max_samples,
+        batch_sizes=batch_sizes(members),
+    ).value
+    sizes = other_sizes(ranged, _axes(members))
+    if sizes:
+        worker.run(write_other_sizes, folder=batches, inputs=ranged, sizes=sizes)
+    also = f", also at {'; '.join(map(described, sizes))}" if sizes else ""
+    return Samples(
+        batches=batches,
+        floor=_floor(batches, folder / "floor"),
+        inputs=ranged,
+        description=written.description + also,
+        sample_count=written.sample_count,
+        added=tuple(path.name for path in batch_paths(batches)[len(written.batch_sizes) :]),
+        refusals=written.refusals,
+        unknown_ranges=tuple(spec.name for spec in inputs if _range_is_unknown(spec)),
+    )
+
+
+def _recorded(first: Member, inputs: tuple[InputSpec, ...], settings: ChainSettings, folder: Path) -> Samples:
+    assert first.header is not None
+    if not isinstance(settings.samples, RandomSamples):
+        raise InputError(
+            f"{first.entry.name} brings its own inputs, and other data was named: expected one of the two",
+            fix="leave --data out; or write the reference again from that data: verify MODEL --data … --save-reference",
+        )
+    unpack_reference(first.entry.path, folder / "batches", folder / RECORDED_OUTPUTS)
+    return Samples(
+        batches=folder / "batches",
+        floor=_floor(folder / "batches", folder / "floor"),
+        inputs=inputs,
+        description=f"{first.header.samples}, recorded with the outputs of {first.header.model}",
+        sample_count=first.header.sample_count,
+    )
+
+
+def _floor(batches: Path, target: Path) -> Path:
+    target.mkdir()
+    for path in batch_paths(batches)[:FLOOR_BATCHES]:
+        os.link(path, target / path.name)
+    return target
+
+
+def _axes(members: tuple[Member, ...]) -> tuple[DynamicAxis, ...]:
+    """What any model's signature says of its dynamic axes; the first that knows a name decides."""
+    known: dict[str, DynamicAxis] = {}
+    for member in members:
+        for axis in member.artifact.signature.axes:
+            known.setdefault(axis.name, axis)
+    return tuple(known.values())
+
+
+def _ranged(spec: InputSpec) -> InputSpec:
+    """Integers of unknown range get 0 and 1, which are valid as index, mask and flag."""
+    return replace(spec, low=0, high=1) if _range_is_unknown(spec) else spec
+
+
+def _range_is_unknown(spec: InputSpec) -> bool:
+    return spec.dtype.startswith(("int", "uint")) and spec.low is None

@@ -1,0 +1,33 @@
+"""What the user asks of a verification."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from verify.model import ModelSource
+from verify.opening import Layout
+from verify.samples.source import RandomSamples, SampleSource
+from verify.worker import Limits
+
+
+@dataclass(frozen=True)
+class ChainSettings:
+    """``min_sqnr_db`` replaces the budget that follows from how the files are quantized.
+
+    ``checkpoint`` says how PyTorch checkpoints are to be opened; its path is not used. Its ``inputs`` also describe
+    the inputs of the other formats (``ids=N,16:int64:0..29999``).
+    """
+
+    samples: SampleSource = field(default_factory=RandomSamples)
+    max_samples: int = 32
+    min_sqnr_db: float | None = None
+    layouts: tuple[Layout, ...] = ()
+    checkpoint: ModelSource = field(default_factory=lambda: ModelSource(Path()))
+    limits: Limits = field(default_factory=Limits)
+    command: str = ""
+    """How the run was asked for, as the report shows it."""
+
+    def source(self, path: Path) -> ModelSource:
+        """How that checkpoint is opened."""
+        return replace(self.checkpoint, path=path)
