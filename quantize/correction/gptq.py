@@ -49,22 +49,30 @@ def _damped(moments: Floats, damping: float) -> Floats:
 
 
 def _round_part(weights: Floats, moments: Floats, scales: Floats) -> Floats:
-    """One part, in blocks: within a block the error goes on at once, to all later ones when it is done."""
+    """One part. GPTQ in the form of LDLQ (2307.13304, theorem 6), which needs no inverse: with the moments as
+    U D Uᵀ, U of unit diagonal, an input's weights are rounded after adding (what was rounded off those before) · U.
+    """
     order = np.argsort(-np.einsum("gii->i", moments), kind="stable")
-    moments, wanted = moments[:, order][:, :, order], weights[:, order]
-    factor = np.linalg.cholesky(np.linalg.inv(moments)).transpose(0, 2, 1).astype(np.float32)
-    count, inverse = wanted.shape[1], 1 / scales
-    rounded = np.empty_like(wanted)
+    feedback = _unit_factor(moments[:, order][:, :, order])
+    wanted = weights[:, order]
+    inverse = 1 / scales
+    rounded, errors = np.empty_like(wanted), np.empty_like(wanted)
+    count = wanted.shape[1]
     for start in range(0, count, _BLOCK):
         stop = min(start + _BLOCK, count)
-        errors = np.empty((len(wanted), stop - start, wanted.shape[2]), np.float32)
+        target = wanted[:, start:stop] + feedback[:, :start, start:stop].transpose(0, 2, 1) @ errors[:, :start]
         for at in range(start, stop):
-            nearest = np.clip(np.rint(wanted[:, at] * inverse), -LARGEST, LARGEST)
+            target[:, at - start] += np.einsum("gi,gio->go", feedback[:, start:at, at], errors[:, start:at])
+            nearest = np.clip(np.rint(target[:, at - start] * inverse), -LARGEST, LARGEST)
             rounded[:, at] = nearest
-            error = (wanted[:, at] - nearest * scales) / factor[:, at, at, None]
-            errors[:, at - start] = error
-            wanted[:, at + 1 : stop] -= factor[:, at, at + 1 : stop, None] * error[:, None]
-        wanted[:, stop:] -= factor[:, start:stop, stop:].transpose(0, 2, 1) @ errors
+            errors[:, at] = wanted[:, at] - nearest * scales
     result = np.empty_like(rounded)
     result[:, order] = rounded
     return result
+
+
+def _unit_factor(moments: Floats) -> Floats:
+    """U of moments = U D Uᵀ: upper triangular, ones on the diagonal."""
+    factor = np.linalg.cholesky(moments[:, ::-1, ::-1])[:, ::-1, ::-1]
+    unit: Floats = factor / np.einsum("gii->gi", factor)[:, None, :]
+    return unit

@@ -21,7 +21,7 @@ from quantize.correction.own_biases import give_own_biases
 from verify.flatbuffer import unpack, write
 from verify.stepping.contents import constant, name_of, replace_constant
 
-_LEVEL = 9
+_LEVEL = 1
 BIAS_TYPES = (np.int32, np.int64)
 
 
