@@ -12,6 +12,7 @@ from pathlib import Path
 from verify.batches import batch_paths, read_batch
 from verify.judge import judge_output, score_tolerance
 from verify.metrics import Array
+from verify.report.pictures import EdgePictures
 from verify.report.types import EdgeKind, EdgeReport, OutputComparison, Verdict
 from verify.tallies.grid import OutputGrid
 from verify.tallies.top1 import Top1Tally
@@ -29,16 +30,19 @@ def compare_edge(
     sample_count: int,
     class_count: int | None = None,
     grids: tuple[OutputGrid, ...] = (),
+    inputs: Path | None = None,
 ) -> EdgeReport:
     """Job: compare the outputs of two models for the same batches.
 
     ``expected`` and ``actual`` are folders of batches in PyTorch layout and real values. ``sample_count`` is how many
     different samples they hold: from two on, an output that is the same for all of them is a failure. For a classifier,
     top-1 agreement is taken on the first output of shape ``(batch, class_count)``. ``grids`` are those of the outputs
-    that the second model quantizes: their errors are counted in steps too.
+    that the second model quantizes: their errors are counted in steps too. With ``inputs``, the folder of the batches
+    that both were fed, every output gets a picture of its error.
     """
     paths = batch_paths(expected)
     tallies: dict[str, Tally] = {}
+    pictures = EdgePictures(inputs)
     sizes: list[int] = []
     by_output = {grid.name: grid for grid in grids}
     top1 = Top1Tally()
@@ -47,6 +51,7 @@ def compare_edge(
         given = read_batch(actual / path.name) if (actual / path.name).is_file() else None
         sizes.append(max((array.shape[0] for array in wanted.values() if array.ndim), default=1))
         tally_batch(tallies, wanted, given, path.name, by_output)
+        pictures.note(wanted, given or {}, path.name)
         _note_top1(top1, wanted, given or {}, class_count, path.name)
     _tally_extra_batches(tallies, actual, {path.name for path in paths})
     outputs = tuple(judge_output(name, tally, budget, sample_count) for name, tally in tallies.items())
@@ -59,7 +64,7 @@ def compare_edge(
         budget=budget.phrase,
         batch_sizes=tuple(sizes),
         sample_count=sample_count,
-        outputs=outputs,
+        outputs=pictures.added_to(outputs),
         top1_agreement=top1.agreement,
         top1=top1.report(score_tolerance(budget, top1.output, tallies[top1.output])) if top1.samples else None,
     )

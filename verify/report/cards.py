@@ -126,8 +126,13 @@ def ship_cards(report: Report) -> tuple[ShipCard, ...]:
 
 def troubles(report: Report) -> tuple[Trouble, ...]:
     """Every output that did not pass, failures before the undecided; one entry a file, output and kind of failure."""
+    return edge_troubles(report.edges)
+
+
+def edge_troubles(edges: tuple[EdgeReport, ...]) -> tuple[Trouble, ...]:
+    """The same of any edges."""
     found: dict[tuple[str, str, Verdict, str], list[tuple[EdgeReport, str]]] = {}
-    for edge in report.edges:
+    for edge in edges:
         for output in edge.outputs:
             if output.verdict != Verdict.PASS:
                 failure = output.failure or str(output.verdict)

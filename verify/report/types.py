@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from verify.model import ModelDescription
 from verify.report.findings import NonFinite, QuantizedErrors, Top1
+from verify.report.picture_types import ErrorPicture
 from verify.signature import Signature
 
 SCHEMA_VERSION = "1"
@@ -55,6 +56,8 @@ class OutputComparison:
     """Where the judged model quantizes this output."""
     worst_sample: str = ""
     """The sample with the most error: ``batch_001.npz[1]``; empty when none has any."""
+    picture: ErrorPicture | None = None
+    """How the error is spread, for plots; only where it was asked for."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,118 @@
+"""What the renderings of a verification share: the words of its verdict, each model's standing, and what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from verify.report import cards, words
+from verify.report.types import EdgeReport, OutputComparison, Verdict
+from verify.report.verification import Culprit, Layer, Verification, VerifiedModel
+
+DECISIONS = {
+    Verdict.PASS: "They agree",
+    Verdict.FAIL: "They do not agree: do not ship",
+    Verdict.INCONCLUSIVE: "Cannot tell yet: do not ship on this",
+}
+
+_ORDER = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """One model. ``edge`` is the worst one that judges it; the first model is judged by none."""
+
+    model: VerifiedModel
+    edge: EdgeReport | None
+    fidelity: str
+    """Against the first model: ``113.2 dB``, ``identical``, the failure's name, or a dash."""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Of its worst edge."""
+        return self.edge.verdict if self.edge else None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One output of one edge, or an edge that says more than its outputs do, or the run where it says more than both.
+
+    ``output`` is ``None`` for the last two: a verdict that no output accounts for must not be lost on the way.
+    """
+
+    edge: EdgeReport | None
+    output: OutputComparison | None
+    verdict: Verdict
+    failure: str
+    explanation: str
+
+    @property
+    def where(self) -> str:
+        """``net.onnx → net_int8.tflite``, or what stands for the whole run."""
+        return edge_name(self.edge) if self.edge else "verification"
+
+    @property
+    def what(self) -> str:
+        """The output's name, ``edge`` or ``verdict``."""
+        if self.output is not None:
+            return self.output.name
+        return "edge" if self.edge else "verdict"
+
+
+def edge_name(edge: EdgeReport) -> str:
+    """``net.onnx → net_int8.tflite``."""
+    return f"{edge.expected} → {edge.actual}"
+
+
+def model_cards(verification: Verification) -> tuple[ModelCard, ...]:
+    """One card a model, in the order in which they were given."""
+    first = verification.models[0].name if verification.models else ""
+    found = []
+    for model in verification.models:
+        judging = [edge for edge in verification.edges if edge.actual == model.name]
+        to_first = next((edge for edge in judging if edge.expected == first), None)
+        worst = min(judging, key=lambda edge: _ORDER.index(edge.verdict), default=None)
+        found.append(ModelCard(model, worst, cards.fidelity(to_first)))
+    return tuple(found)
+
+
+def findings(verification: Verification) -> tuple[Finding, ...]:
+    """Every output of every edge in order, then what no output accounts for."""
+    found: list[Finding] = []
+    for edge in verification.edges:
+        outputs = tuple(
+            Finding(edge, output, output.verdict, output.failure or str(output.verdict), output.explanation)
+            for output in edge.outputs
+        )
+        found += outputs
+        if not outputs or worst([it.verdict for it in outputs]) is not edge.verdict:
+            found.append(Finding(edge, None, edge.verdict, _bare(edge.verdict), f"Judged against {edge.budget}."))
+    seen = [it.verdict for it in found]
+    if not seen or _ORDER.index(worst(seen)) > _ORDER.index(verification.verdict):
+        headline = verification.headline
+        found.append(Finding(None, None, verification.verdict, _bare(verification.verdict), headline))
+    return tuple(found)
+
+
+def worst(verdicts: list[Verdict]) -> Verdict:
+    """Fail before inconclusive before pass; of nothing, inconclusive."""
+    return next((verdict for verdict in _ORDER if verdict in verdicts), Verdict.INCONCLUSIVE)
+
+
+def culprits(verification: Verification) -> tuple[Culprit, ...]:
+    """The layers that were named as the first to go wrong."""
+    return tuple(where.culprit for where in verification.localisations if where.culprit is not None)
+
+
+def layer_name(layer: Layer) -> str:
+    """``CONV_2D #12 layer1.0.conv1 (model.py:40)``: all that is known of where it comes from."""
+    source = f" ({layer.source})" if layer.source else ""
+    return f"{layer.op} #{layer.op_index} {layer.module or layer.onnx_node or layer.actual_tensor}{source}"
+
+
+def layer_sqnr(sqnr_db: float | None) -> str:
+    """``identical`` where there is no error."""
+    return "identical" if sqnr_db is None else words.decibels(sqnr_db)
+
+
+def _bare(verdict: Verdict) -> str:
+    return {Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "inconclusive", Verdict.PASS: "passed"}[verdict]

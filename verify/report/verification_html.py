@@ -1,0 +1,57 @@
+"""``report.html`` of a verification: do the models agree, can this be shipped, and if not, where do they part?"""
+
+from __future__ import annotations
+
+from verify.report import cards, words
+from verify.report.plot_errors import HistogramPlot, ScatterPlot, draw_histogram, draw_scatter
+from verify.report.plot_waterfall import draw_waterfall
+from verify.report.templates import environment
+from verify.report.types import EdgeReport, OutputComparison, Verdict
+from verify.report.verification import Localisation, Verification
+from verify.report.verification_cards import DECISIONS, edge_name, layer_name, layer_sqnr, model_cards
+
+_WIDE, _NARROW = (760, 280), (350, 260)
+
+
+def render_html(verification: Verification) -> str:
+    """The page: no script, no request to anywhere, every string of the verification escaped."""
+    made = environment()
+    made.filters |= {"edge_name": edge_name, "layer_name": layer_name, "layer_sqnr": layer_sqnr, "shape": _shape}
+    return made.get_template("verification.html.j2").render(
+        report=verification,
+        symbols=cards.SYMBOLS,
+        decisions=DECISIONS,
+        cards=model_cards(verification),
+        troubles=cards.edge_troubles(verification.edges),
+        has_top1=any(edge.top1_agreement is not None for edge in verification.edges),
+        batch_sizes=words.joined(_batch_sizes(verification.edges)),
+        waterfalls=[(where, _waterfalls(where)) for where in verification.localisations],
+        pictures=_pictures(verification.edges),
+    )
+
+
+Pictured = tuple[EdgeReport, OutputComparison, HistogramPlot | None, ScatterPlot | None]
+
+
+def _pictures(edges: tuple[EdgeReport, ...]) -> list[Pictured]:
+    """What did not pass comes first, and is shown open."""
+    found = [
+        (edge, output, draw_histogram(output), draw_scatter(output))
+        for edge in edges
+        for output in edge.outputs
+        if output.picture is not None and not output.identical
+    ]
+    return sorted(found, key=lambda pictured: pictured[1].verdict is Verdict.PASS)
+
+
+def _waterfalls(where: Localisation) -> list[tuple[str, object]]:
+    drawn = (("lying", draw_waterfall(where, *_WIDE)), ("upright", draw_waterfall(where, *_NARROW)))
+    return [(kind, plot) for kind, plot in drawn if plot is not None]
+
+
+def _batch_sizes(edges: tuple[EdgeReport, ...]) -> tuple[str, ...]:
+    return tuple(str(size) for size in sorted({size for edge in edges for size in edge.batch_sizes}))
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return words.dims(shape)
