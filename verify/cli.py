@@ -99,6 +99,8 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
             dynamic=tuple(dynamic or ()),
         ),
         limits=Limits(timeout_s=timeout, memory_bytes=int(memory_limit * 2**30) if memory_limit is not None else None),
+        alone=reference is not None,
+        pictures=output is not None,
         command=shlex.join(["verify", *sys.argv[1:]]),
     )
     with _progress(quiet) as progress, run_chain(tuple(models), settings, progress) as chain:
@@ -107,9 +109,11 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
         verification = verification_of(chain, floors, refusals)
         if reference is not None:
             save_reference(chain, floors, reference)
-    if output is not None:
-        _write_report(verification, output)
-    _print(verification, as_json=as_json)
+            _say_saved(reference, verification)
+    if not verification.edges:
+        raise typer.Exit
+    html = _write_report(verification, output) if output is not None else None
+    _print(verification, html, as_json=as_json)
     raise typer.Exit(int(exit_code(verification.verdict)))
 
 
@@ -130,24 +134,26 @@ def _progress(quiet: bool) -> Iterator[Progress]:
         yield status.update
 
 
-def _write_report(verification: Verification, folder: Path) -> None:
-    from verify.report.verification_files import write_all  # type: ignore[import-not-found,unused-ignore]
+def _say_saved(reference: Path, verification: Verification) -> None:
+    told = f"{reference} holds {verification.samples} and what {verification.models[0].name} gives for them"
+    progress_console().print(told, markup=False, soft_wrap=True)
 
-    write_all(verification, folder)
+
+def _write_report(verification: Verification, folder: Path) -> Path:
+    from verify.report.verification_files import write_all
+
+    return write_all(verification, folder).html
 
 
-def _print(verification: Verification, *, as_json: bool) -> None:
+def _print(verification: Verification, html: Path | None, *, as_json: bool) -> None:
     if as_json:
-        import json
+        from verify.report.verification_json import render_json
 
-        from verify.jsonio import to_jsonable
-
-        text = json.dumps(to_jsonable(verification), indent=2, ensure_ascii=False, allow_nan=False)
-        result_console().print(text, markup=False, soft_wrap=True)
+        sys.stdout.write(render_json(verification))
         return
     from verify.report.verification_terminal import render_verification
 
-    render_verification(verification, result_console())
+    render_verification(verification, result_console(), html_path=html)
 
 
 def main() -> NoReturn:

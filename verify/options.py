@@ -115,7 +115,7 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="Write report.json, report.html, report.md and junit.xml to this folder.",
+        help="Write verification.json, report.html, report.md and junit.xml to this folder.",
         rich_help_panel=_REPORT,
     ),
 ]

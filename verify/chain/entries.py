@@ -28,11 +28,15 @@ class Entry:
 def entries_of(paths: tuple[Path, ...]) -> tuple[Entry, ...]:
     """The models in order; a folder that ``convert`` made stands for its files. Raises an ``InputError``."""
     found: list[tuple[Path, int | None]] = []
+    before: int | None = None
     for path in paths:
         if _is_conversion(path):
-            found += _files_of(path, len(found))
+            files = _files_of(path)
+            found += [(file, before if origin is None else len(found) + origin) for file, origin in files]
+            before = len(found) - 1 - sum(_is_quantized(file) for file, _ in files)
         else:
-            found.append((path, len(found) - 1 if found else None))
+            found.append((path, before))
+            before = len(found) - 1
     formats = [format_of(path) for path, _ in found]
     if Format.REFERENCE in formats[1:]:
         raise InputError(
@@ -51,20 +55,22 @@ def _is_conversion(path: Path) -> bool:
     return path.is_dir() and (path / FILE_NAME).is_file() and not (path / "saved_model.pb").is_file()
 
 
-def _files_of(folder: Path, place: int) -> list[tuple[Path, int | None]]:
-    """The folder's files that ``signature.json`` declares: ONNX, SavedModel, float32, then what was made from it."""
+def _files_of(folder: Path) -> list[tuple[Path, int | None]]:
+    """The folder's files that ``signature.json`` declares, each with the place of the one it was made from.
+
+    ONNX, SavedModel, float32, then what was made from that; a model that follows the folder follows its last float one.
+    """
     present = [folder / name for name in read_signatures(folder) if (folder / name).exists()]
     if not present:
         raise ModelUnreadable(
             f"{folder} holds none of the files that its {FILE_NAME} declares", fix="convert the model again"
         )
-    ordered = sorted(present, key=_rank)
     files: list[tuple[Path, int | None]] = []
-    origin = place - 1 if place else None
-    for path in ordered:
+    origin: int | None = None
+    for path in sorted(present, key=_rank):
         files.append((path, origin))
         if not _is_quantized(path):
-            origin = place + len(files) - 1
+            origin = len(files) - 1
     return files
 
 

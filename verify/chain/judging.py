@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from verify.artifact import Format
 from verify.chain.feeding import feed_checkpoint
 from verify.chain.run import Chain, Ran
 from verify.compare import compare_edge
 from verify.errors import ToolError, WorkerDied
 from verify.report.types import EdgeReport, Refusal
+from verify.tallies.grid import OutputGrid
 from verify.tolerance import (
     Budget,
     FloatBudget,
@@ -74,7 +77,19 @@ def _edge(chain: Chain, expected: Ran, actual: Ran, floors: tuple[OutputFloor, .
         budget=_budget(chain, expected, actual, floors),
         sample_count=chain.samples.sample_count,
         class_count=chain.class_count,
+        grids=_grids(actual),
+        inputs=chain.samples.batches if chain.settings.pictures else None,
     )
+
+
+def _grids(ran: Ran) -> tuple[OutputGrid, ...]:
+    """Those of its quantized outputs, under the first model's names."""
+    if ran.member.entry.format is not Format.TFLITE:
+        return ()
+    from verify.runners.output_grids import output_grids
+
+    ours = {theirs: name for name, theirs in ran.output_names.items()}
+    return tuple(replace(grid, name=ours.get(grid.name, grid.name)) for grid in output_grids(ran.member.artifact.path))
 
 
 def _budget(chain: Chain, expected: Ran, actual: Ran, floors: tuple[OutputFloor, ...]) -> Budget:

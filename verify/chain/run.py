@@ -81,6 +81,11 @@ def run_chain(paths: tuple[Path, ...], settings: ChainSettings, progress: Progre
     """
     started = time.monotonic()
     entries = entries_of(paths)
+    if len(entries) < 2 and not settings.alone:
+        raise InputError(
+            f"{paths[0]} is one model: expected two or more to compare",
+            fix="name another; or keep its outputs for later with --save-reference reference.npz",
+        )
     with open_workers(settings.limits) as (workers, folder):
         workers.warm({entry.format for entry in entries})
         progress("opening the models")

@@ -25,6 +25,10 @@ class ChainSettings:
     layouts: tuple[Layout, ...] = ()
     checkpoint: ModelSource = field(default_factory=lambda: ModelSource(Path()))
     limits: Limits = field(default_factory=Limits)
+    alone: bool = False
+    """Whether one model will do, because its outputs are wanted and not its agreement with another's."""
+    pictures: bool = False
+    """Whether every output gets a picture of its error, for a report."""
     command: str = ""
     """How the run was asked for, as the report shows it."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -13,22 +16,30 @@ from verify.report.verification import Verification
 
 _STYLES = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow"}
 _INDENT = (0, 0, 0, 2)
+_WIDEST = 250
+"""Columns of a table that goes to a file; a terminal folds what does not fit it."""
 
 
-def render_verification(verification: Verification, console: Console) -> None:
+def render_verification(verification: Verification, console: Console, *, html_path: Path | None = None) -> None:
     """Print it; reads the same without colour. Every string goes through :func:`_text`, never through markup."""
     verdict = verification.verdict
     line = _text(console, f"{cards.SYMBOLS[verdict]} {verdict.upper()}", f"bold {_STYLES[verdict]}")
     console.print(line.append("  ").append_text(_text(console, verification.headline, "bold")), soft_wrap=True)
     if verification.edges:
         console.print()
-        console.print(Padding(_table(verification, console), _INDENT))
+        table = Padding(_table(verification, console), _INDENT)
+        widest = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+        if not console.is_terminal:
+            console.width = max(console.width, widest)
+        console.print(table)
     _section(console, "Wrong:" if verdict is Verdict.FAIL else "Open:", _troubles(verification))
     _section(console, "Fed:", _fed(verification))
     _section(console, "Noted:", list(verification.notes))
     refusals = [f"{it.subject}: {it.reason}" + (f" ({it.remedy})" if it.remedy else "") for it in verification.refusals]
     _section(console, "Not done, and why:", refusals)
     _section(console, "Next:", list(verification.next_steps))
+    if html_path is not None:
+        _section(console, "Report:", [str(html_path)])
 
 
 def _table(verification: Verification, console: Console) -> Table:
