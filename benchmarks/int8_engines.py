@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from int8_macs import int8_mac_share
 from int8_nets import ROOT, Prepared
-from int8_types import MOST_DROP, Column
+from int8_types import MOST_DROP, Column, Search
 
 from quantize.budget.goal import Budget
 from quantize.calibration.method_names import RangesOption
@@ -110,6 +110,15 @@ def _budget(net: Prepared, out: Path, log: Path) -> None:  # noqa: ARG001 - the 
     """Judged by other samples than the table is; the closest file where none keeps the budget."""
     request = Request(net.float32, Target.INT8, out, calibration=str(net.calibration), evaluation=str(net.search))
     quantize_file(replace(request, budget=Budget(max_drop=MOST_DROP), even_if_missed=True))
+
+
+def search(net: Prepared, out: Path, asked_db: float) -> Search:
+    """Have a budget kept that calls for lifting ops; the seconds of the whole command."""
+    request = Request(net.float32, Target.INT8, out, calibration=str(net.calibration), evaluation=str(net.search))
+    started = time.perf_counter()
+    made = quantize_file(replace(request, budget=Budget(min_sqnr_db=asked_db), even_if_missed=True))
+    assert made.result.budget is not None
+    return Search(asked_db, time.perf_counter() - started, made.result.budget.standing.value)
 
 
 def quantize_ours(net: Prepared, out: Path, *, ranges: str = "auto", corrections: str = "auto") -> None:

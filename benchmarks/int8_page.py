@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from int8_promises import BATCHES, promises
+from int8_promises import BATCHES, below_ceiling, promises
 from int8_types import CEILINGS, ENGINES, TITLES, Column, Int8Row, Quality
 
 LEGEND = """\
@@ -29,7 +29,8 @@ def render(rows: Sequence[Int8Row]) -> str:
         f"Made by `make int8-table`, {time.strftime('%Y-%m-%d')}.",
         "",
     ]
-    lines += [*_table(("promise", "seen", ""), [_promise(*each) for each in promises(rows)]), "", LEGEND]
+    lines += [*_table(("promise", "seen", ""), [_promise(*each) for each in promises(rows)]), ""]
+    lines += [*filter(None, [below_ceiling(rows)]), "", LEGEND]
     header = ["net", "measure", "float", *(f"{TITLES[engine]}: dB, drop" for engine in ENGINES)]
     header += [f"{kind} alone, dB" for kind in CEILINGS]
     lines += ["## Accuracy", "", *_table(header, map(_accuracy, rows)), ""]

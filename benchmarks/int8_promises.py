@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 
-from int8_types import MOST_DROP, Column, Int8Row
+from int8_types import MORE_DB, MOST_DROP, Column, Int8Row, Quality
 
 Promise = tuple[str, str, bool]
 """What is promised, what was seen, and whether it holds."""
@@ -16,6 +16,7 @@ NOISE_DB = 0.5
 MEDIAN_GAIN_DB = 3.0
 TIMED, MOST_PASSES = "torchvision:mobilenet_v2", 3.0
 LEAST_INT8_MACS = 0.8
+MOST_SEARCH_S = 120.0
 
 
 def promises(rows: Sequence[Int8Row]) -> list[Promise]:
@@ -54,12 +55,34 @@ def _of_budget(rows: Sequence[Int8Row]) -> Iterator[Promise]:
     yield _of_all(kept, "budget", enough, lambda each: (each.int8_macs or 0.0) >= LEAST_INT8_MACS)
     yield _of_all(kept, "budget", "and is faster than float", lambda each: (each.latency_to_float or 9.0) < 1.0)
     yield _of_all(kept, "budget", "and runs at 1, 2 and 5", lambda each: each.batches == BATCHES)
+    for row in rows:
+        if row.search:
+            promise = f"a budget {MORE_DB:g} dB above plain int8 is searched on {row.name} in ≤ {MOST_SEARCH_S:g} s"
+            seen = f"{row.search.seconds:.0f} s: {row.search.standing}"
+            yield promise, seen, row.search.seconds <= MOST_SEARCH_S
 
 
 def _of_all(rows: Sequence[Int8Row], engine: str, promise: str, holds: Callable[[Column], bool]) -> Promise:
     columns = [(row.name, row.column(engine)) for row in rows]
     not_so = [name for name, each in columns if each is None or each.quality is None or not holds(each)]
     return promise, f"not: {', '.join(not_so)}" if not_so else f"all {len(rows)}", not not_so
+
+
+def below_ceiling(rows: Sequence[Int8Row]) -> str:
+    """How far (c) is from what int8 activations allow at all, and how far that is from the others."""
+    found = []
+    for row in rows:
+        ceiling = next((_quality_db(each.quality) for each in row.ceilings if each.kind == "activations"), None)
+        ours, gain = _sqnr(row.column("ours")), gain_db(row)
+        if ceiling is not None and ours is not None and gain is not None:
+            found.append((ours - ceiling, gain + ceiling - ours))
+    if not found:
+        return ""
+    apart, room = (statistics.median(each) for each in zip(*found, strict=True))
+    return (
+        f"In the median (c) is {apart:+.1f} dB from the ceiling of its activations alone, and that ceiling is "
+        f"{room:+.1f} dB from the better of (a) and (b): more than that takes activations of more than 8 bits."
+    )
 
 
 def gain_db(row: Int8Row) -> float | None:
@@ -70,7 +93,11 @@ def gain_db(row: Int8Row) -> float | None:
 
 
 def _sqnr(column: Column | None) -> float | None:
-    return column.quality.sqnr_db if column and column.quality else None
+    return _quality_db(column.quality) if column else None
+
+
+def _quality_db(quality: Quality | None) -> float | None:
+    return quality.sqnr_db if quality else None
 
 
 def _drop(column: Column | None) -> float | None:

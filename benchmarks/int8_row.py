@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 from int8_ceilings import Covered, with_int8_activations, with_int8_weights
-from int8_engines import make
+from int8_engines import make, search
 from int8_nets import ROOT, Net, Prepared, prepare
 from int8_scoring import Ran, float_pass_s, latencies, quality, run_file
-from int8_types import ENGINES, Ceiling, Column, Int8Row, Quality, cached, key_of
+from int8_types import ENGINES, MORE_DB, SEARCHED, Ceiling, Column, Int8Row, Quality, Search, cached, key_of
 
 from verify.errors import ToolError
 
@@ -79,6 +79,20 @@ class _Row(Judged):
             times[0][0],
             tuple(_with_latency(each, timed.get(each.engine)) for each in columns),
             ceilings,
+            self._search(next(each for each in columns if each.engine == "ours")),
+        )
+
+    def _search(self, ours: Column) -> Search | None:
+        if self.net.net.name != SEARCHED or ours.quality is None or ours.quality.sqnr_db is None:
+            return None
+        asked_db = round(ours.quality.sqnr_db + MORE_DB, 1)
+        key = key_of(self.net.key, VERSIONS, str(asked_db), [ROOT / "quantize", ROOT / "verify"])
+        return cached(
+            self.folder / "search.json",
+            key,
+            Search,
+            lambda: search(self.net, self.scratch / "searched.tflite", asked_db),
+            again=self.again,
         )
 
     def _column(self, engine: str) -> Column:

@@ -25,6 +25,8 @@ TITLES = {
 CEILINGS = ("weights", "activations")
 MOST_DROP = 0.005
 """The budget of column (d)."""
+SEARCHED, MORE_DB = "torchvision:resnet18", 1.5
+"""The net whose search for a budget is timed, and by how much SQNR plain int8 misses that."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,15 @@ class Ceiling:
 
 
 @dataclass(frozen=True)
+class Search:
+    """A budget that plain int8 misses by ``MORE_DB``: how long looking for what to lift took, and what it came to."""
+
+    asked_db: float
+    seconds: float
+    standing: str
+
+
+@dataclass(frozen=True)
 class Int8Row:
     """One net. ``measure`` is empty where random weights leave no task."""
 
@@ -87,6 +98,7 @@ class Int8Row:
     float_ms: float
     columns: tuple[Column, ...]
     ceilings: tuple[Ceiling, ...] = ()
+    search: Search | None = None
 
     def column(self, engine: str) -> Column | None:
         """That engine's."""
