@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from verify.chain.run import Progress
     from verify.report.verification import Verification
 
+_FORMATS = ("text", "json", "markdown", "junit")
+
 app = typer.Typer(
     cls=DefaultCommandGroup,
     add_help_option=False,
@@ -56,7 +58,11 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
     part: options.Part = "",
     output: options.Output = None,
     reference: options.SaveReference = None,
+    lock: options.LockFile = None,
+    update_lock: options.UpdateLock = False,
+    format: options.Format = "text",  # noqa: A002 - the option's name
     as_json: options.AsJson = False,
+    annotations: options.Annotations = False,
     quiet: options.Quiet = False,
     timeout: options.Timeout = None,
     memory_limit: options.MemoryLimit = None,
@@ -81,6 +87,7 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
     from verify.samples import parse_samples
     from verify.worker import Limits
 
+    _check_report(format, lock, update_lock=update_lock)
     settings = ChainSettings(
         samples=parse_samples(samples, seed=seed),
         max_samples=max_samples,
@@ -112,8 +119,12 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
             _say_saved(reference, verification)
     if not verification.edges:
         raise typer.Exit
+    if lock is not None:
+        verification = _with_lock(verification, lock, update=update_lock)
     html = _write_report(verification, output) if output is not None else None
-    _print(verification, html, as_json=as_json)
+    _print(verification, html, "json" if as_json else format)
+    if annotations:
+        _annotate(verification)
     raise typer.Exit(int(exit_code(verification.verdict)))
 
 
@@ -145,15 +156,41 @@ def _write_report(verification: Verification, folder: Path) -> Path:
     return write_all(verification, folder).html
 
 
-def _print(verification: Verification, html: Path | None, *, as_json: bool) -> None:
-    if as_json:
-        from verify.report.verification_json import render_json
+def _check_report(format_: str, lock: Path | None, *, update_lock: bool) -> None:
+    if format_ not in _FORMATS:
+        raise InputError(f"--format {format_}: expected one of {', '.join(_FORMATS)}", fix="--format markdown")
+    if update_lock and lock is None:
+        raise InputError("--update-lock without --lock: no file is named", fix="--lock parity.lock.json --update-lock")
+    if lock is not None and lock.exists():
+        from verify.baseline.lock_file import read_lock
 
-        sys.stdout.write(render_json(verification))
+        read_lock(lock)
+
+
+def _with_lock(verification: Verification, lock: Path, *, update: bool) -> Verification:
+    from verify.baseline.apply import with_lock
+
+    return with_lock(verification, lock, update=update)
+
+
+def _print(verification: Verification, html: Path | None, format_: str) -> None:
+    if format_ != "text":
+        from verify.report.verification_files import render
+
+        sys.stdout.write(render(verification, format_))
         return
     from verify.report.verification_terminal import render_verification
 
     render_verification(verification, result_console(), html_path=html)
+
+
+def _annotate(verification: Verification) -> None:
+    from pathlib import Path
+
+    from verify.report.annotations import render_annotations
+
+    for line in render_annotations(verification, Path.cwd()):
+        sys.stderr.write(f"{line}\n")
 
 
 def main() -> NoReturn:

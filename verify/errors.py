@@ -114,6 +114,10 @@ class ReportUnreadable(InputError):
     """A file is no report, or one of another schema version."""
 
 
+class LockInvalid(InputError):
+    """A lock file of accepted drift is broken, or of another schema version; the message says where."""
+
+
 class ConversionError(ToolError):
     """A stage could not produce its artifact."""
 

@@ -128,7 +128,34 @@ SaveReference = Annotated[
         rich_help_panel=_REPORT,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the report on stdout as JSON.", rich_help_panel=_REPORT)]
+LockFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--lock",
+        metavar="PARITY.lock.json",
+        help="Judge by the drift this file records too: more than that fails. Where there is none, record it.",
+        rich_help_panel=_REPORT,
+    ),
+]
+UpdateLock = Annotated[
+    bool,
+    typer.Option(
+        "--update-lock",
+        help="Record today's drift in --lock, whatever was recorded before; its exceptions stay.",
+        rich_help_panel=_REPORT,
+    ),
+]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format", metavar="text|json|markdown|junit", help="What to print on stdout.", rich_help_panel=_REPORT
+    ),
+]
+Annotations = Annotated[
+    bool,
+    typer.Option("--annotations", help="Print failures as GitHub annotations too, on stderr.", rich_help_panel=_REPORT),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.", rich_help_panel=_REPORT)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=_RUN)]
 Timeout = Annotated[float | None, typer.Option(help="Most seconds that any one step may take.", rich_help_panel=_RUN)]
 MemoryLimit = Annotated[float | None, typer.Option(help="Most GiB that any one worker may use.", rich_help_panel=_RUN)]

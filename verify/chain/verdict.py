@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from verify.errors import ExitCode
-from verify.report.types import EdgeReport, Verdict
+from verify.report.types import EdgeReport, Verdict, worst_verdict
 from verify.report.verification import InputCoverage, VerifiedModel
 
-_WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
 _EXIT_CODES = {
     Verdict.PASS: ExitCode.PASS,
     Verdict.FAIL: ExitCode.PARITY_FAILED,
@@ -18,8 +17,7 @@ _EXIT_CODES = {
 
 def worst(edges: Sequence[EdgeReport]) -> Verdict:
     """The verdict that decides; nothing compared is inconclusive, never a pass."""
-    verdicts = {edge.verdict for edge in edges}
-    return next((verdict for verdict in _WORST_FIRST if verdict in verdicts), Verdict.INCONCLUSIVE)
+    return worst_verdict(edge.verdict for edge in edges)
 
 
 def exit_code(verdict: Verdict) -> ExitCode:

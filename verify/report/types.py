@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +20,13 @@ class Verdict(StrEnum):
     PASS = "pass"  # noqa: S105
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
+
+
+def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
+    """The one that decides: fail before inconclusive before pass; of nothing, inconclusive, never a pass."""
+    found = set(verdicts)
+    order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
+    return next((verdict for verdict in order if verdict in found), Verdict.INCONCLUSIVE)
 
 
 class EdgeKind(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from verify.report.types import EdgeReport, Refusal, Verdict
 
@@ -82,6 +83,44 @@ class InputCoverage:
     gaps: tuple[str, ...] = ()
 
 
+class Standing(StrEnum):
+    """Where an output stands against what a lock file records of it."""
+
+    SAME = "as recorded"
+    BETTER = "better"
+    WORSE = "worse"
+    NEW = "not recorded"
+    VANISHED = "not compared"
+    ACCEPTED = "accepted"
+    EXPIRED = "no longer accepted"
+    OTHER_SAMPLES = "other samples"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One output against its record, as RMS errors in the output's units."""
+
+    expected: str
+    actual: str
+    output: str
+    standing: Standing
+    recorded_rms: float | None
+    measured_rms: float | None
+    allowed_rms: float | None
+    """The record and its slack."""
+    explanation: str
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a lock file had to say. ``recorded``: this run wrote it, and was judged by its exceptions only."""
+
+    file: str
+    drifts: tuple[Drift, ...]
+    recorded: bool = False
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Verification:
     """Everything a run of ``verify`` found out. Edges: each model against its predecessor, and against the first."""
@@ -103,3 +142,5 @@ class Verification:
     refusals: tuple[Refusal, ...] = ()
     total_seconds: float = 0.0
     versions: tuple[tuple[str, str], ...] = ()
+    baseline: Baseline | None = None
+    """The run against a lock file, where one was named."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from verify.report import cards, words
-from verify.report.types import EdgeReport, OutputComparison, Verdict
-from verify.report.verification import Culprit, Layer, Verification, VerifiedModel
+from verify.report.types import EdgeReport, OutputComparison, Verdict, worst_verdict
+from verify.report.verification import Drift, Layer, Standing, Verification, VerifiedModel
 
 DECISIONS = {
     Verdict.PASS: "They agree",
@@ -84,23 +84,19 @@ def findings(verification: Verification) -> tuple[Finding, ...]:
             for output in edge.outputs
         )
         found += outputs
-        if not outputs or worst([it.verdict for it in outputs]) is not edge.verdict:
+        if not outputs or worst_verdict(it.verdict for it in outputs) is not edge.verdict:
             found.append(Finding(edge, None, edge.verdict, _bare(edge.verdict), f"Judged against {edge.budget}."))
     seen = [it.verdict for it in found]
-    if not seen or _ORDER.index(worst(seen)) > _ORDER.index(verification.verdict):
+    if not seen or _ORDER.index(worst_verdict(seen)) > _ORDER.index(verification.verdict):
         headline = verification.headline
         found.append(Finding(None, None, verification.verdict, _bare(verification.verdict), headline))
     return tuple(found)
 
 
-def worst(verdicts: list[Verdict]) -> Verdict:
-    """Fail before inconclusive before pass; of nothing, inconclusive."""
-    return next((verdict for verdict in _ORDER if verdict in verdicts), Verdict.INCONCLUSIVE)
-
-
-def culprits(verification: Verification) -> tuple[Culprit, ...]:
-    """The layers that were named as the first to go wrong."""
-    return tuple(where.culprit for where in verification.localisations if where.culprit is not None)
+def drifts_to_tell(verification: Verification) -> tuple[Drift, ...]:
+    """What a lock file had to say, but for what is as it was recorded."""
+    drifts = verification.baseline.drifts if verification.baseline else ()
+    return tuple(drift for drift in drifts if drift.standing is not Standing.SAME)
 
 
 def layer_name(layer: Layer) -> str:

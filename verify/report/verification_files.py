@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,13 @@ from verify.report.verification import Verification
 from verify.report.verification_html import render_html
 from verify.report.verification_json import render_json
 from verify.report.verification_markdown import render_markdown
+
+_RENDERINGS: dict[str, Callable[[Verification], str]] = {
+    "json": render_json,
+    "html": render_html,
+    "markdown": render_markdown,
+    "junit": render_junit,
+}
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,11 @@ class VerificationFiles:
     junit: Path
 
 
+def render(verification: Verification, name: str) -> str:
+    """As ``json``, ``html``, ``markdown`` or ``junit``."""
+    return _RENDERINGS[name](verification)
+
+
 def write_all(verification: Verification, folder: Path) -> VerificationFiles:
     """Write ``verification.json``, ``report.html``, ``report.md`` and ``junit.xml``, all of them or none."""
     files = VerificationFiles(
@@ -31,12 +45,5 @@ def write_all(verification: Verification, folder: Path) -> VerificationFiles:
         markdown=folder / "report.md",
         junit=folder / "junit.xml",
     )
-    write_texts(
-        {
-            files.html: render_html(verification),
-            files.markdown: render_markdown(verification),
-            files.junit: render_junit(verification),
-            files.json: render_json(verification),
-        }
-    )
+    write_texts({path: render(verification, name) for name, path in dataclasses.asdict(files).items()})
     return files

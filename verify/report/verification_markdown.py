@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from verify.report import cards, words
 from verify.report.markdown import plain
-from verify.report.verification import Localisation, Verification
-from verify.report.verification_cards import Finding, edge_name, findings, layer_name, layer_sqnr
+from verify.report.verification import Drift, Localisation, Verification
+from verify.report.verification_cards import Finding, drifts_to_tell, edge_name, findings, layer_name, layer_sqnr
 
 MAX_CHARACTERS = 60_000
 """GitHub refuses a comment above 65,536."""
@@ -24,6 +24,7 @@ def render_markdown(verification: Verification) -> str:
     sections = (
         ("What is wrong", troubles),
         ("Where they part", parts),
+        (_against(verification), [_drift(drift) for drift in drifts_to_tell(verification)]),
         ("Next", [f"- {plain(step)}" for step in verification.next_steps]),
         ("Notes", [f"- {plain(note)}" for note in verification.notes]),
     )
@@ -33,6 +34,15 @@ def render_markdown(verification: Verification) -> str:
     tail = ["", f"Judged by {plain(verification.samples)}."] if verification.samples else []
     room = MAX_CHARACTERS - sum(len(line) + 1 for line in (*head, *tail))
     return "\n".join([*head, *_table(verification, room), *tail]) + "\n"
+
+
+def _against(verification: Verification) -> str:
+    return f"Against {plain(verification.baseline.file)}" if verification.baseline else ""
+
+
+def _drift(drift: Drift) -> str:
+    where = f"{drift.expected} → {drift.actual}, output {drift.output}"
+    return f"- {plain(where)}: **{plain(drift.standing)}**. {plain(drift.explanation)}"
 
 
 def _table(verification: Verification, room: int) -> list[str]:

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from verify.report import cards, words
 from verify.report.types import EdgeKind, EdgeReport, OutputComparison, Verdict
-from verify.report.verification import Verification
+from verify.report.verification import Drift, Verification
+from verify.report.verification_cards import drifts_to_tell
 
 _STYLES = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow"}
 _INDENT = (0, 0, 0, 2)
@@ -33,6 +34,10 @@ def render_verification(verification: Verification, console: Console, *, html_pa
             console.width = max(console.width, widest)
         console.print(table)
     _section(console, "Wrong:" if verdict is Verdict.FAIL else "Open:", _troubles(verification))
+    if verification.baseline is not None:
+        none = "recorded by this run" if verification.baseline.recorded else "what it records has not drifted further"
+        told = [_drift_line(drift) for drift in drifts_to_tell(verification)] or [none]
+        _section(console, f"Against {verification.baseline.file}:", told)
     _section(console, "Fed:", _fed(verification))
     _section(console, "Noted:", list(verification.notes))
     refusals = [f"{it.subject}: {it.reason}" + (f" ({it.remedy})" if it.remedy else "") for it in verification.refusals]
@@ -83,6 +88,10 @@ def _troubles(verification: Verification) -> list[str]:
         for output in edge.outputs
         if output.verdict is not Verdict.PASS
     ]
+
+
+def _drift_line(drift: Drift) -> str:
+    return f"{drift.standing}: {drift.actual} against {drift.expected}, output {drift.output}: {drift.explanation}"
 
 
 def _fed(verification: Verification) -> list[str]:
