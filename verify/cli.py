@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from verify.chain.run import Progress
+    from verify.chain.settings import ChainSettings
     from verify.report.verification import Verification
 
 _FORMATS = ("text", "json", "markdown", "junit")
@@ -61,6 +62,7 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
     lock: options.LockFile = None,
     update_lock: options.UpdateLock = False,
     format: options.Format = "text",  # noqa: A002 - the option's name
+    self_test: options.SelfTest = False,
     as_json: options.AsJson = False,
     annotations: options.Annotations = False,
     quiet: options.Quiet = False,
@@ -110,6 +112,8 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
         pictures=output is not None,
         command=shlex.join(["verify", *sys.argv[1:]]),
     )
+    if self_test:
+        raise typer.Exit(_self_test(tuple(models), settings, seed=seed, as_json=as_json, quiet=quiet))
     with _progress(quiet) as progress, run_chain(tuple(models), settings, progress) as chain:
         progress("comparing")
         floors, refusals = floors_of(chain)
@@ -126,6 +130,21 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
     if annotations:
         _annotate(verification)
     raise typer.Exit(int(exit_code(verification.verdict)))
+
+
+def _self_test(models: tuple[Path, ...], settings: ChainSettings, *, seed: int, as_json: bool, quiet: bool) -> int:
+    from verify.faults.self_test import self_test
+    from verify.faults.terminal import render_self_test, self_test_exit_code
+
+    with _progress(quiet) as progress:
+        test = self_test(models, settings, progress, seed=seed)
+    if as_json:
+        from verify.faults.terminal import to_json
+
+        sys.stdout.write(to_json(test))
+    else:
+        render_self_test(test, result_console())
+    return int(self_test_exit_code(test))
 
 
 def _name_and_value(text: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from verify.artifact import Artifact, Format, sha256_of
 from verify.errors import InputError, ModelUnreadable
 from verify.signature import Signature, TensorSpec
-from verify.signature_file import declared_artifact
+from verify.signature_file import check_declared, declared_artifact
 
 TORCH_LAYOUTS = {4: "NCHW", 5: "NCDHW"}
 
@@ -78,7 +78,9 @@ def open_model(path: Path, layouts: tuple[Layout, ...]) -> Opened:
     """Job: the artifact at ``path``. ``layouts`` override what is declared, for TensorFlow artifacts."""
     found = declared_artifact(path)
     kind = format_of(path)
-    artifact = found or Artifact(path, kind, _own_signature(path, kind), sha256_of(path))
+    if found is not None and kind is Format.TFLITE:  # it declares scales and layouts, and is read at no cost
+        check_declared(found, own_signature(path, kind))
+    artifact = found or Artifact(path, kind, own_signature(path, kind), sha256_of(path))
     if kind is Format.ONNX:
         return Opened(artifact, declared=True)
     by_tensor = {layout.tensor: layout.layout for layout in layouts}
@@ -91,7 +93,8 @@ def open_model(path: Path, layouts: tuple[Layout, ...]) -> Opened:
     return Opened(replace(artifact, signature=signature), declared=found is not None, told=told)
 
 
-def _own_signature(path: Path, kind: Format) -> Signature:
+def own_signature(path: Path, kind: Format) -> Signature:
+    """What an ONNX, TFLite or SavedModel file says of itself, which is everything but layouts."""
     match kind:
         case Format.ONNX:
             from verify.runners.onnx_runner import onnx_signature

@@ -159,3 +159,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=_RUN)]
 Timeout = Annotated[float | None, typer.Option(help="Most seconds that any one step may take.", rich_help_panel=_RUN)]
 MemoryLimit = Annotated[float | None, typer.Option(help="Most GiB that any one worker may use.", rich_help_panel=_RUN)]
+SelfTest = Annotated[
+    bool,
+    typer.Option(
+        "--self-test",
+        help="Put faults of some fifty kinds into copies of the second model, and say which of them are noticed.",
+        rich_help_panel=_RUN,
+    ),
+]

@@ -13,7 +13,7 @@ from pathlib import Path
 from verify.artifact import Artifact, Format, sha256_of
 from verify.atomic import write_text
 from verify.errors import InputError
-from verify.signature import Signature
+from verify.signature import Signature, TensorSpec
 
 FILE_NAME = "signature.json"
 
@@ -73,3 +73,39 @@ def declared_artifact(path: Path) -> Artifact | None:
             fix="make the model again, or delete the signature file and name layouts with --layout",
         )
     return Artifact(path, declared.format, declared.signature, actual)
+
+
+def check_declared(artifact: Artifact, own: Signature) -> None:
+    """What is declared of an artifact, but for layouts and names of axes, must be what the file itself says.
+
+    Tensors that only one of the two has are left to the comparison. Raises ``InputError``.
+    """
+    known = {spec.name: spec for spec in (*own.inputs, *own.outputs)}
+    for spec in (*artifact.signature.inputs, *artifact.signature.outputs):
+        theirs = known.get(spec.name)
+        if theirs is not None and not _agree(spec, theirs):
+            raise InputError(
+                f"{artifact.path.name} has {_described(theirs)}, but {artifact.path.parent / FILE_NAME} declares "
+                f"{_described(spec)}: expected the same",
+                fix="make the model again, or delete the signature file and name layouts with --layout",
+            )
+
+
+def _agree(declared: TensorSpec, own: TensorSpec) -> bool:
+    return (
+        declared.dtype == own.dtype
+        and declared.quantization == own.quantization
+        and len(declared.shape) == len(own.shape)
+        and all(
+            one == other
+            for one, other in zip(declared.shape, own.shape, strict=True)
+            if isinstance(one, int) and isinstance(other, int)
+        )
+    )
+
+
+def _described(spec: TensorSpec) -> str:
+    dims = ", ".join(str(dim) for dim in spec.shape)
+    scale = spec.quantization
+    quantized = f" (scale {scale.scale:.6g}, zero point {scale.zero_point})" if scale is not None else ""
+    return f"{spec.name} as {spec.dtype}[{dims}]{quantized}"

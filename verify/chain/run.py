@@ -11,14 +11,15 @@ from pathlib import Path
 from verify.alike import pair_tensors
 from verify.artifact import Format
 from verify.batches import batch_paths, read_batch, renamed
-from verify.chain.entries import entries_of
+from verify.chain.entries import Entry, entries_of
 from verify.chain.feeding import Fed, feed_checkpoint, feed_model
-from verify.chain.inputs import common_inputs
+from verify.chain.inputs import Renamings, common_inputs
 from verify.chain.members import Member, open_members
 from verify.chain.sampling import RECORDED_OUTPUTS, Samples, prepare
 from verify.chain.settings import ChainSettings
 from verify.chain.workers import Workers, open_workers
 from verify.errors import InputError, WorkerDied
+from verify.opening import format_of
 from verify.report.types import Refusal
 from verify.samples.spec import InputSpec
 from verify.signature import Signature, TensorSpec
@@ -90,13 +91,14 @@ def run_chain(paths: tuple[Path, ...], settings: ChainSettings, progress: Progre
         workers.warm({entry.format for entry in entries})
         progress("opening the models")
         members = open_members(workers, entries, settings)
-        inputs = common_inputs(members, settings.checkpoint.inputs)
+        renamings: Renamings = tuple(pair_tensors("input", members[0].opened, it.opened) for it in members)
+        inputs = common_inputs(members, renamings, settings.checkpoint.inputs)
         progress("preparing samples")
         samples = prepare(workers, members, inputs, settings, folder)
         ran = []
-        for place, member in enumerate(members):
+        for place, (member, names) in enumerate(zip(members, renamings, strict=True)):
             progress(f"running {member.entry.name}")
-            own_inputs = _own_inputs(samples.batches, folder / f"inputs_{place}", member.input_names)
+            own_inputs = _own_inputs(samples.batches, folder / f"inputs_{place}", names)
             ran.append(_run(workers, member, own_inputs, folder, place))
         models, refusals = _without_refused(tuple(_paired(ran[0], it) for it in ran))
         yield Chain(
@@ -106,10 +108,34 @@ def run_chain(paths: tuple[Path, ...], settings: ChainSettings, progress: Progre
             inputs=samples.inputs,
             samples=samples,
             models=models,
-            notes=(*_renaming_notes(models), *(note for it in members for note in it.notes)),
+            notes=(*_renaming_notes(models, renamings), *(note for it in members for note in it.notes)),
             refusals=(*samples.refusals, *refusals),
             started=started,
         )
+
+
+def run_another(chain: Chain, path: Path, folder: Path) -> Ran:
+    """Open one more ONNX, SavedModel or TFLite model and run it on the chain's samples, as if it came after the first.
+
+    Its files go to ``folder``; its latency is not measured. Raises what :func:`run_chain` does.
+    """
+    first = chain.models[0]
+    entry = Entry(path, format_of(path), path.name, predecessor=0)
+    (member,) = open_members(chain.workers, (entry,), chain.settings)
+    names = pair_tensors("input", first.member.opened, member.opened)
+    inputs = _own_inputs(chain.samples.batches, folder / "inputs", names)
+    outputs = folder / "outputs"
+    try:
+        fed = (
+            chain.workers.of(entry.format)
+            .run(feed_model, artifact=member.artifact, batches=inputs, outputs=outputs, measure_latency=False)
+            .value
+        )
+    except WorkerDied as error:
+        raise _aborted(member, error) from error
+    for batch in first.fed.refused:
+        (outputs / batch.file).unlink(missing_ok=True)
+    return _paired(first, Ran(member, inputs, outputs, fed, {}))
 
 
 def _own_inputs(batches: Path, target: Path, names: Mapping[str, str]) -> Path:
@@ -183,9 +209,9 @@ def _without_refused(models: tuple[Ran, ...]) -> tuple[tuple[Ran, ...], tuple[Re
     return models, tuple(refusals)
 
 
-def _renaming_notes(models: tuple[Ran, ...]) -> tuple[str, ...]:
+def _renaming_notes(models: tuple[Ran, ...], renamings: Renamings) -> tuple[str, ...]:
     return tuple(
         f"{name} is {theirs} in {ran.member.entry.name}"
-        for ran in models
-        for name, theirs in (dict(ran.member.input_names) | ran.output_names).items()
+        for ran, inputs in zip(models, renamings, strict=True)
+        for name, theirs in (dict(inputs) | ran.output_names).items()
     )

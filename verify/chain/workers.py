@@ -29,9 +29,9 @@ class Workers:
         self._started: dict[str, Worker] = {}
 
     def of(self, kind: Format) -> Worker:
-        """The worker that runs models of a format; samples are prepared in that of TFLite."""
+        """The worker that runs models of a format, a new one after a death; samples are prepared in that of TFLite."""
         name = _NAMES.get(kind, "runtime")
-        if name not in self._started:
+        if name not in self._started or self._started[name].dead:
             worker = Worker(name, log_path=self._log, preload=_PRELOAD[name], limits=self._limits)
             self._started[name] = self._stack.enter_context(worker)
         return self._started[name]
