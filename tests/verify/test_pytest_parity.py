@@ -48,3 +48,18 @@ def test_a_lock_must_be_there_and_a_missing_model_is_a_typed_error(models):
         assert_parity(models / "net.onnx", models / "net.onnx", lock=models / "none.json")
     with pytest.raises(ModelUnreadable):
         assert_parity(models / "net.onnx", models / "gone.onnx")
+
+
+def test_ones_own_integers_need_no_range(models, tmp_path):
+    """Nothing says what ``token`` may hold here; the data does."""
+    import onnx
+
+    model = onnx.load(models / "net.onnx")
+    gather = next(node for node in model.graph.node if node.op_type == "Gather")
+    model.graph.node.insert(0, onnx.helper.make_node("Identity", [gather.input[1]], ["token_again"]))
+    gather.input[1] = "token_again"
+    onnx.save(model, tmp_path / "net.onnx")
+    random = np.random.default_rng(0)
+    data = {"image": random.normal(size=(4, 3, 8, 6)).astype(np.float32), "token": np.array([0, 3, 7, 9])}
+    found = assert_parity(tmp_path / "net.onnx", tmp_path / "net.onnx", data)
+    assert next(it for it in found.inputs if it.name == "token").high == 9
