@@ -14,6 +14,7 @@ from verify import options
 from verify.console import progress_console, result_console, run_app
 from verify.default_command import DEFAULT, DefaultCommandGroup
 from verify.errors import InputError
+from verify.inspection.command import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,6 +146,9 @@ def _self_test(models: tuple[Path, ...], settings: ChainSettings, *, seed: int, 
     else:
         render_self_test(test, result_console())
     return int(self_test_exit_code(test))
+
+
+app.command("inspect", no_args_is_help=True)(inspect)
 
 
 def _name_and_value(text: str) -> tuple[str, str]:

@@ -50,12 +50,11 @@ def prepare(
         return _recorded(members[0], inputs, settings, folder)
     batches = folder / "batches"
     ranged = tuple(_ranged(spec) for spec in inputs)
-    drawn = isinstance(settings.samples, RandomSamples)
     worker = workers.of(Format.TFLITE)
     written = worker.run(
         write_batches,
         source=settings.samples,
-        inputs=ranged if drawn else inputs,
+        inputs=ranged,
         folder=batches,
         max_judging=settings.max_samples,
         batch_sizes=batch_sizes(members),
@@ -72,7 +71,7 @@ def prepare(
         sample_count=written.sample_count,
         added=tuple(path.name for path in batch_paths(batches)[len(written.batch_sizes) :]),
         refusals=written.refusals,
-        unknown_ranges=tuple(spec.name for spec in inputs if drawn and _range_is_unknown(spec)),
+        unknown_ranges=tuple(spec.name for spec in inputs if _range_is_unknown(spec)),
     )
 
 

@@ -9,10 +9,10 @@ import functools
 import mmap
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from verify.errors import ModelUnreadable
 from verify.signature import BATCH, Dim, Quantization, Signature, TensorSpec
@@ -46,8 +46,11 @@ def open_model(path: Path) -> Iterator[Model]:
     from ai_edge_litert import schema_py_generated as schema
 
     if not path.is_file() or path.stat().st_size < 8:
-        raise ModelUnreadable(f"{path} is no TFLite file: expected a file that starts with a flatbuffer header")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        raise ModelUnreadable(
+            f"{path} is no TFLite file: expected a file that starts with a flatbuffer header",
+            fix="check that the file is complete",
+        )
+    with path.open("rb") as file, _mapped(file) as data:
         if data[4:8] != FILE_IDENTIFIER:
             raise ModelUnreadable(
                 f"{path} is no TFLite file: expected the identifier 'TFL3' at byte 4, found {bytes(data[4:8])!r}",
@@ -60,6 +63,17 @@ def open_model(path: Path) -> Iterator[Model]:
                 f"{path} is no whole TFLite file: its tables point outside it ({error})",
                 fix="it was cut off or damaged: make or copy it again",
             ) from error
+
+
+@contextmanager
+def _mapped(file: IO[bytes]) -> Iterator[mmap.mmap]:
+    """The file's bytes. Arrays that an error's traceback still holds keep them mapped until it is gone."""
+    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    try:
+        yield data
+    finally:
+        with suppress(BufferError):
+            data.close()
 
 
 def tensor_map(model: Model) -> TensorMap:
