@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from verify.metrics import ErrorSums
 from verify.report.types import OutputComparison, Verdict
+from verify.rounding.bound import worst_error
 from verify.tallies.integers import IntegerTally
 from verify.tally import Tally
 from verify.tolerance import Budget, FloatBudget, OutputFloor, QuantizedBudget
@@ -138,7 +139,19 @@ def _judge_float(
     )
     if rms_within and max_within:
         return Verdict.PASS, None, _sentence(numbers)
-    return Verdict.FAIL, "over tolerance", _sentence(f"over tolerance: {numbers}")
+    return Verdict.FAIL, "over tolerance", _sentence(f"over tolerance: {numbers}{_beyond_rounding(sums, floor)}")
+
+
+def _beyond_rounding(sums: ErrorSums, floor: OutputFloor) -> str:
+    """What the hard bound says of an error that is over tolerance."""
+    if floor.roundings is None or not sums.rms_expected:
+        return ""
+    bound = worst_error(floor.roundings)
+    if sums.rms_error > bound * sums.rms_expected:
+        return (
+            f"; {floor.roundings} roundings make {bound:.1e} of the output at most: no order of additions explains it"
+        )
+    return ""
 
 
 def _tolerance_rms(sums: ErrorSums, budget: Budget, floor: OutputFloor | None) -> float | None:

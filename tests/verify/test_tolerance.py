@@ -7,8 +7,8 @@ import pytest
 
 from verify.batches import batch_name, write_batch
 from verify.errors import InfrastructureError
+from verify.rounding.bound import UNIT_ROUNDOFF, Roundings
 from verify.tolerance import (
-    UNIT_ROUNDOFF,
     FloatBudget,
     measure_floors,
     quantized_budget,
@@ -64,11 +64,21 @@ def _largest(folder):
     return max(np.abs(np.load(path)["y"]).max() for path in folder.glob("*.npz"))
 
 
-def test_without_float64_the_floor_is_a_labelled_bound(tmp_path):
+def test_without_float64_the_floor_is_the_expected_size_of_the_roundings(tmp_path):
     single, _ = _folders(tmp_path, 0.0)
-    (floor,) = rounding_floors(single)
-    assert floor.rms == pytest.approx(32 * 3 * UNIT_ROUNDOFF, rel=0.05)
-    assert "no float64 reference" in FloatBudget((floor,)).phrase
+    (floor,) = rounding_floors(single, (Roundings("y", 400),))
+    assert floor.rms == pytest.approx(0.3 * 20 * 3 * UNIT_ROUNDOFF, rel=0.05)
+    assert floor.roundings == 400
+    assert "400 roundings, no float64 reference" in FloatBudget((floor,)).phrase
+
+
+def test_without_a_graph_the_floor_is_a_labelled_guess(tmp_path):
+    single, _ = _folders(tmp_path, 0.0)
+    (unknown,) = rounding_floors(single)
+    (refused,) = rounding_floors(single, (Roundings("y", None, "how Loop rounds is not known"),))
+    assert unknown.rms == refused.rms == pytest.approx(0.3 * 8192**0.5 * 3 * UNIT_ROUNDOFF, rel=0.05)
+    assert "a guess without float64 or a graph" in FloatBudget((unknown,)).phrase
+    assert "how Loop rounds is not known" in refused.basis
 
 
 def test_floors_of_different_outputs_are_refused(tmp_path):
