@@ -20,7 +20,7 @@ from verify.errors import InfrastructureError
 from verify.rounding.bound import UNIT_ROUNDOFF, Roundings, expected_error
 
 if TYPE_CHECKING:
-    from verify.metrics import ErrorSums
+    from verify.metrics import Array, ErrorSums
 
 FLOAT_MARGIN = 16.0
 """How many noise floors a float edge may be off, RMS and largest error alike (24 dB).
@@ -115,14 +115,19 @@ def quantized_budget(artifact_name: str, int8_min_sqnr_db: float = INT8_MIN_SQNR
 PYTORCH_BASIS = "float32 against float64 PyTorch"
 
 
-def measure_floors(float32_outputs: Path, float64_outputs: Path, basis: str = PYTORCH_BASIS) -> tuple[OutputFloor, ...]:
+def measure_floors(
+    float32_outputs: Path,
+    float64_outputs: Path,
+    basis: str = PYTORCH_BASIS,
+    roundings: tuple[Roundings, ...] = (),
+) -> tuple[OutputFloor, ...]:
     """Job: the floor of every output from the same model run in float32 and in float64.
 
     float64 may have run on the first batches only. Rounding is relative, so the floor grows with the outputs: where
     those of all batches are larger than those that it was measured on, it is larger in proportion, and never smaller.
     """
     from verify.batches import batch_paths, read_batch
-    from verify.metrics import ErrorSums, error_sums
+    from verify.metrics import ErrorSums
 
     sums: dict[str, ErrorSums] = {}
     for path in batch_paths(float64_outputs):
@@ -130,8 +135,9 @@ def measure_floors(float32_outputs: Path, float64_outputs: Path, basis: str = PY
         if reference.keys() != single.keys():
             raise InfrastructureError(f"{path.name}: float32 and float64 runs gave different outputs")
         for name, expected in reference.items():
-            sums[name] = sums.get(name, ErrorSums()) + error_sums(expected, single[name])
+            sums[name] = sums.get(name, ErrorSums()) + _finite_sums(expected, single[name])
     sizes = _output_sizes(float32_outputs)
+    counts = {each.output: each.count for each in roundings}
     return tuple(
         OutputFloor(
             name,
@@ -140,6 +146,7 @@ def measure_floors(float32_outputs: Path, float64_outputs: Path, basis: str = PY
             max(total.max_abs_error, UNIT_ROUNDOFF * total.max_abs_expected)
             * _growth(total.max_abs_expected, sizes[name].max_abs_expected),
             basis,
+            counts.get(name),
         )
         for name, total in sums.items()
     )
@@ -153,13 +160,25 @@ def _growth(measured_on: float, all_outputs: float) -> float:
 
 def _output_sizes(outputs: Path) -> dict[str, ErrorSums]:
     from verify.batches import batch_paths, read_batch
-    from verify.metrics import ErrorSums, error_sums
+    from verify.metrics import ErrorSums
 
     sums: dict[str, ErrorSums] = {}
     for path in batch_paths(outputs):
         for name, values in read_batch(path).items():
-            sums[name] = sums.get(name, ErrorSums()) + error_sums(values, values)
+            sums[name] = sums.get(name, ErrorSums()) + _finite_sums(values, values)
     return sums
+
+
+def _finite_sums(expected: Array, actual: Array) -> ErrorSums:
+    """Of the values that are finite on both sides: what is not has no rounding, and is judged by itself."""
+    import numpy as np
+
+    from verify.metrics import error_sums
+
+    finite = np.isfinite(expected) & np.isfinite(actual) if expected.dtype.kind == "f" else None
+    if finite is None or finite.all():
+        return error_sums(expected, actual)
+    return error_sums(expected[finite], actual[finite])
 
 
 def rounding_floors(outputs: Path, roundings: tuple[Roundings, ...] = ()) -> tuple[OutputFloor, ...]:

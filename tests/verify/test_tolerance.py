@@ -81,6 +81,16 @@ def test_without_a_graph_the_floor_is_a_labelled_guess(tmp_path):
     assert "how Loop rounds is not known" in refused.basis
 
 
+def test_infinities_of_a_mask_make_no_floor(tmp_path):
+    single, double = _folders(tmp_path, 1e-4)
+    measured, bounded = measure_floors(single, double), rounding_floors(single)
+    for folder in (single, double):
+        values = {"y": np.concatenate([np.load(folder / batch_name(1))["y"], np.full((2, 1000), -np.inf)])}
+        write_batch(folder / batch_name(1), values)
+    assert measure_floors(single, double) == measured
+    assert rounding_floors(single) == bounded
+
+
 def test_floors_of_different_outputs_are_refused(tmp_path):
     single, double = _folders(tmp_path, 0.0)
     write_batch(single / batch_name(1), {"z": np.ones(3)})

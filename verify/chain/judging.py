@@ -9,6 +9,7 @@ from verify.chain.feeding import feed_checkpoint
 from verify.chain.run import Chain, Ran
 from verify.compare import compare_edge
 from verify.errors import ToolError, WorkerDied
+from verify.floors import floors_from_graph
 from verify.report.types import EdgeReport, Refusal
 from verify.tallies.grid import OutputGrid
 from verify.tolerance import (
@@ -37,13 +38,14 @@ def judge_edges(chain: Chain, floors: tuple[OutputFloor, ...]) -> tuple[EdgeRepo
 def floors_of(chain: Chain) -> tuple[tuple[OutputFloor, ...], tuple[Refusal, ...]]:
     """The noise floors of the first model's outputs, and why there is no float64 where there could have been.
 
-    From float64 PyTorch where the first model is a checkpoint; as recorded, for a reference; a rounding bound else.
+    From float64 PyTorch where the first model is a checkpoint; as recorded, for a reference; else from the graph of an
+    ONNX model, the first one's or that of the next that is one, or from that of the first TFLite model.
     """
     first = chain.models[0]
     if first.member.header is not None and first.member.header.floors:
         return first.member.header.floors, ()
     if first.member.source is None:
-        return rounding_floors(first.outputs), ()
+        return _floors_from_graph(chain)
     wide = chain.folder / "float64"
     names = tuple(spec.name for spec in first.member.artifact.signature.outputs)
     try:
@@ -62,10 +64,42 @@ def floors_of(chain: Chain) -> tuple[tuple[OutputFloor, ...], tuple[Refusal, ...
             stage="parity",
             subject="noise floor from float64 PyTorch",
             reason=error.what,
-            remedy="float edges are judged against a rounding bound instead",
+            remedy="float edges are judged by what a graph's roundings make instead",
         )
-        return rounding_floors(first.outputs), (refusal,)
+        floors, refusals = _floors_from_graph(chain)
+        return floors, (refusal, *refusals)
     return measure_floors(first.outputs, wide), ()
+
+
+def _floors_from_graph(chain: Chain) -> tuple[tuple[OutputFloor, ...], tuple[Refusal, ...]]:
+    """Of the first model whose graph says most and whose outputs go by the first model's names."""
+    first = chain.models[0]
+    named = [ran for ran in chain.models if ran.member.source is None and not ran.output_names]
+    by_format = [[ran for ran in named if ran.member.entry.format is kind] for kind in (Format.ONNX, Format.TFLITE)]
+    told = next((found[0] for found in by_format if found), None)
+    if told is None:
+        return rounding_floors(first.outputs), ()
+    try:
+        found = (
+            chain.workers.of(told.member.entry.format)
+            .run(
+                floors_from_graph,
+                artifact=told.member.artifact,
+                batches=told.inputs,
+                outputs=told.outputs,
+                scratch=chain.folder / "float64_graph",
+            )
+            .value
+        )
+    except WorkerDied:
+        raise
+    except ToolError as error:
+        refusal = Refusal("parity", f"noise floor from the graph of {told.member.entry.name}", error.what)
+        return rounding_floors(first.outputs), (refusal,)
+    notes = found.notes
+    if found.no_float64 and told.member.entry.format is Format.ONNX:
+        notes = (*notes, f"its noise floor is not that of float64: {found.no_float64}")
+    return found.floors, tuple(Refusal("parity", told.member.entry.name, note) for note in notes)
 
 
 def _edge(chain: Chain, expected: Ran, actual: Ran, floors: tuple[OutputFloor, ...]) -> EdgeReport:

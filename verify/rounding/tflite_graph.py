@@ -40,6 +40,8 @@ def _roundings(op: str, graph: Any, operator: Any) -> int:
     made = dtype_of(graph.Tensors(operator.Outputs(0))) if operator.OutputsLength() else ""
     if op in _EXACT or made in {"int32", "int64", "bool"}:
         return 0
+    if made in {"int8", "uint8", "int16"}:
+        raise Uncountable(f"{op} computes in {made}")
     if op in _FIXED:
         return _FIXED[op]
     if op not in _COUNTS:

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     from verify.runners.base import Runner
 
 
-def open_runner(artifact: Artifact) -> AbstractContextManager[Runner]:
-    """The runner of an artifact's format; each imports its own framework, and only when it is opened."""
+def open_runner(artifact: Artifact, *, threads: int | None = None) -> AbstractContextManager[Runner]:
+    """The runner of an artifact's format; each imports its own framework, and only when it is opened.
+
+    ``threads`` are those of onnxruntime and LiteRT; TensorFlow has its own.
+    """
     match artifact.format:
         case Format.ONNX:
             from verify.runners.onnx_runner import OnnxRunner
 
-            return OnnxRunner(artifact.path, artifact.signature)
+            return OnnxRunner(artifact.path, artifact.signature, threads=threads)
         case Format.SAVED_MODEL:
             from verify.runners.saved_model_runner import SavedModelRunner
 
@@ -28,7 +31,7 @@ def open_runner(artifact: Artifact) -> AbstractContextManager[Runner]:
         case Format.TFLITE:
             from verify.runners.tflite_runner import TfliteRunner
 
-            return TfliteRunner(artifact.path, artifact.signature)
+            return TfliteRunner(artifact.path, artifact.signature, threads=threads)
         case Format.CHECKPOINT:
             raise InputError(
                 f"{artifact.path} is a checkpoint: it says nothing of its architecture, so it cannot be run as it is",

@@ -33,7 +33,7 @@ class Conv(OpRun):  # type: ignore[misc]  # onnx is not typed
         split = weight.reshape(groups, made, channels, *kernel)
         for tap, values in window.taps(padded, sizes):
             columns = values.reshape(batch, groups, channels, -1)
-            factor = split[(slice(None), slice(None), slice(None), *tap)]
+            factor = split[(..., *tap)]
             total += factor * columns if channels == made == 1 else factor @ columns
         result = total.reshape(batch, -1, *sizes)
         return (result if bias is None else result + bias.reshape(-1, *([1] * len(sizes))),)
@@ -66,8 +66,11 @@ class AveragePool(OpRun):  # type: ignore[misc]
         counted, _ = window.padded(
             np.ones((1, 1, *x.shape[2:])), float(bool(attributes["count_include_pad"])), beyond=0.0
         )
-        total = sum(values for _, values in window.taps(padded, sizes))
-        return (total / sum(values for _, values in window.taps(counted, sizes)),)
+        total, count = np.zeros((*x.shape[:2], *sizes)), np.zeros((1, 1, *sizes))
+        for (_, values), (_, ones) in zip(window.taps(padded, sizes), window.taps(counted, sizes), strict=True):
+            total += values
+            count += ones
+        return (total / count,)
 
 
 class Sigmoid(OpRun):  # type: ignore[misc]

@@ -1,0 +1,113 @@
+"""Floors from a model's own graph: float64 where ONNX allows, counted roundings where not, never below its spread."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from make_onnx_model import write_onnx_net
+from onnx import TensorProto, helper
+
+from verify.artifact import Artifact, Format
+from verify.batches import batch_name, write_batch
+from verify.floors import ONNX_BASIS, floors_from_graph
+from verify.rounding.bound import expected_error
+from verify.runners import run_artifact
+from verify.runners.onnx_runner import onnx_signature
+from verify.spread import BASIS, Spread, measure_spread, widened_by
+from verify.tolerance import OutputFloor
+
+FLOOR = OutputFloor("y", 1e-6, 4e-6, "measured")
+
+
+def _run(path, folder, **shapes):
+    random = np.random.default_rng(0)
+    for index, size in enumerate((1, 2, 5)):
+        batch = {
+            name: random.integers(0, 10, size) if name == "token" else random.normal(0, 1, (size, *shape))
+            for name, shape in shapes.items()
+        }
+        batch = {name: array.astype("int64" if name == "token" else "float32") for name, array in batch.items()}
+        write_batch(folder / "in" / batch_name(index), batch)
+    artifact = Artifact(path, Format.ONNX, onnx_signature(path), "")
+    run_artifact(artifact, folder / "in", folder / "out", False)
+    return {"artifact": artifact, "batches": folder / "in", "outputs": folder / "out"}
+
+
+def test_an_onnx_model_is_judged_by_its_own_float64(tmp_path):
+    ran = _run(write_onnx_net(tmp_path / "net.onnx"), tmp_path, image=(3, 8, 6), token=())
+    found = floors_from_graph(**ran, scratch=tmp_path / "scratch")
+    assert found.no_float64 == ""
+    assert found.notes == ()
+    assert {floor.name: floor.roundings for floor in found.floors} == {"features": 27, "logits": 109}
+    assert all(floor.basis.startswith(ONNX_BASIS) for floor in found.floors)
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_without_float64_the_roundings_are_counted_and_the_reason_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("verify.runners.onnx_float64.MOST_WORK", 10)
+    ran = _run(write_onnx_net(tmp_path / "net.onnx"), tmp_path, image=(3, 8, 6), token=())
+    found = floors_from_graph(**ran, scratch=tmp_path / "scratch")
+    assert "too many to do in float64" in found.no_float64
+    logits = next(floor for floor in found.floors if floor.name == "logits")
+    values = np.concatenate([np.load(path)["logits"].ravel() for path in (tmp_path / "out").glob("*.npz")])
+    assert logits.rms == pytest.approx(expected_error(109) * np.sqrt(np.mean(values.astype(float) ** 2)), rel=1e-5)
+    assert "109 roundings" in logits.basis
+
+
+def test_a_tflite_model_is_judged_by_its_roundings(tmp_path, tf_models, runtime_worker):
+    from verify.runners.tflite_file import tflite_signature
+
+    path = tf_models / "net_float32.tflite"
+    layouts = {"image": (0, 2, 3, 1), "features": (0, 2, 3, 1)}
+    signature = runtime_worker.run(tflite_signature, path=path, permutations=layouts).value
+    artifact = Artifact(path, Format.TFLITE, signature, "")
+    random = np.random.default_rng(0)
+    image = random.normal(0, 1, (2, 3, 8, 6)).astype(np.float32)
+    write_batch(tmp_path / "in" / batch_name(0), {"image": image, "token": np.array([1, 2], np.int32)})
+    ran = {"artifact": artifact, "batches": tmp_path / "in", "outputs": tmp_path / "out"}
+    runtime_worker.run(
+        run_artifact, artifact=artifact, batches=tmp_path / "in", outputs=tmp_path / "out", measure_latency=False
+    )
+    found = runtime_worker.run(floors_from_graph, **ran, scratch=tmp_path / "scratch").value
+    assert "only an ONNX graph" in found.no_float64
+    assert {floor.name for floor in found.floors} == {"features", "logits"}
+    assert all("roundings, no float64 reference" in floor.basis for floor in found.floors)
+    assert all(floor.roundings for floor in found.floors)
+
+
+def test_samples_that_influence_each_other_are_told_and_widen_nothing(tmp_path):
+    """The mean over the batch: a sample alone gives another output."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["x", "first"], ["mean"]),
+            helper.make_node("Sub", ["x", "mean"], ["y"]),
+        ],
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 4])],
+        [onnx.numpy_helper.from_array(np.array([0]), "first")],
+    )
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), str(path))
+    found = floors_from_graph(**_run(path, tmp_path, x=(4,)), scratch=tmp_path / "scratch")
+    assert BASIS not in found.floors[0].basis
+    assert "the samples of a batch influence each other" in found.notes[0]
+
+
+def test_a_model_whose_samples_are_apart_has_a_spread_of_roundings(tmp_path):
+    ran = _run(write_onnx_net(tmp_path / "net.onnx"), tmp_path, image=(3, 8, 6), token=())
+    assert {spread.output for spread in measure_spread(**ran)} == {"features", "logits"}
+    assert all(spread.max_abs < 1e-5 for spread in measure_spread(**ran))
+
+
+def test_a_spread_above_the_floor_widens_it_and_says_so():
+    (wider,), notes = widened_by((FLOOR,), (Spread("y", 3e-6, 2e-6),))
+    assert (wider.rms, wider.max_abs) == (3e-6, 4e-6)
+    assert wider.basis == f"measured, and {BASIS}"
+    assert notes == ()
+
+
+def test_a_spread_below_the_floor_changes_nothing():
+    assert widened_by((FLOOR,), (Spread("y", 1e-7, 4e-7),)) == ((FLOOR,), ())
+    assert widened_by((FLOOR,), ()) == ((FLOOR,), ())

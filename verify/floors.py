@@ -1,0 +1,59 @@
+"""The noise floors of a model that is no PyTorch one: from its own graph, as exactly as it allows."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from verify.artifact import Artifact, Format
+from verify.batches import batch_paths, read_batch
+from verify.rounding.bound import Roundings
+from verify.spread import measure_spread, widened_by
+from verify.tolerance import OutputFloor, measure_floors, rounding_floors
+
+ONNX_BASIS = "float32 onnxruntime against the ONNX graph at float64"
+
+
+@dataclass(frozen=True)
+class FloorsFound:
+    """``no_float64`` says why float64 was not to be had; ``notes`` are what the spread shows beside noise."""
+
+    floors: tuple[OutputFloor, ...]
+    no_float64: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def floors_from_graph(artifact: Artifact, batches: Path, outputs: Path, scratch: Path) -> FloorsFound:
+    """Job: the floors of a model's outputs, for a worker that can run it.
+
+    ``outputs`` hold what it gave for ``batches``, under its own names. An ONNX graph is evaluated at float64 as far as
+    that is cheap; else, and for TFLite, the roundings of the graph are counted. Neither is below the model's spread.
+    """
+    reason = "only an ONNX graph can be evaluated at float64 without PyTorch"
+    floors: tuple[OutputFloor, ...] = ()
+    roundings = graph_roundings(artifact, batches)
+    if artifact.format is Format.ONNX:
+        from verify.runners.onnx_float64 import write_float64
+
+        reason = write_float64(artifact.path, batches, scratch)
+        if not reason:
+            floors = measure_floors(outputs, scratch, ONNX_BASIS, roundings)
+    shutil.rmtree(scratch, ignore_errors=True)
+    floors = floors or rounding_floors(outputs, roundings)
+    wider, notes = widened_by(floors, measure_spread(artifact, batches, outputs))
+    return FloorsFound(wider, reason, notes)
+
+
+def graph_roundings(artifact: Artifact, batches: Path) -> tuple[Roundings, ...]:
+    """How many roundings lie behind each output; nothing of a format whose graph is not read."""
+    if artifact.format is Format.ONNX:
+        from verify.rounding.onnx_graph import onnx_roundings
+
+        first = read_batch(batch_paths(batches)[0])
+        return onnx_roundings(artifact.path, {name: array.shape for name, array in first.items()})
+    if artifact.format is Format.TFLITE:
+        from verify.rounding.tflite_graph import tflite_roundings
+
+        return tflite_roundings(artifact.path)
+    return ()
