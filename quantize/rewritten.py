@@ -8,6 +8,8 @@ For int16 activations also, since those kernels are missing or wrong:
 
 - SQUARED_DIFFERENCE → SUB, MUL by itself.
 - HARD_SWISH → ADD of 3 with a ReLU6 fused, MUL, MUL by 1/6.
+- PRELU → MUL by 1 and by -1, a ReLU fused to each, MUL of the latter by the slopes, SUB. LiteRT's kernel gives about 0
+  for all negative numbers.
 """
 
 from __future__ import annotations
@@ -108,6 +110,20 @@ def _hard_swish(model: Any, graph: Any, operator: Any) -> list[Any]:
     return [shifted, _binary(model, "MUL", x, clipped, product), _binary(model, "MUL", product, sixth, y)]
 
 
+def _prelu(model: Any, graph: Any, operator: Any) -> list[Any]:
+    from ai_edge_litert.schema_py_generated import ActivationFunctionType
+
+    (x, slopes), (y,) = operator.inputs, operator.outputs
+    above, below, sloped = (_between(graph, y, number) for number in (1, 2, 3))
+    parts = [
+        _binary(model, "MUL", x, _scalar(model, graph, operator, "one", 1), above),
+        _binary(model, "MUL", x, _scalar(model, graph, operator, "minus_one", -1), below),
+    ]
+    for part in parts:
+        part.builtinOptions.fusedActivationFunction = ActivationFunctionType.RELU
+    return [*parts, _binary(model, "MUL", below, slopes, sloped), _binary(model, "SUB", above, sloped, y)]
+
+
 def _scalar(model: Any, graph: Any, operator: Any, name: str, number: float) -> int:
     from ai_edge_litert.schema_py_generated import TensorType
     from ai_edge_quantizer.transformations.transformation_utils import add_new_constant_tensor
@@ -142,4 +158,8 @@ def _binary(model: Any, op: str, left: int, right: int, target: int) -> Any:
 
 
 _REWRITES: Mapping[str, Rewrite] = {"NEG": _negated, "SQUARE": _squared, "ADD_N": _added}
-_WIDE_REWRITES: Mapping[str, Rewrite] = {"SQUARED_DIFFERENCE": _squared_difference, "HARD_SWISH": _hard_swish}
+_WIDE_REWRITES: Mapping[str, Rewrite] = {
+    "HARD_SWISH": _hard_swish,
+    "PRELU": _prelu,
+    "SQUARED_DIFFERENCE": _squared_difference,
+}

@@ -111,13 +111,13 @@ def test_an_op_gives_what_int8_can_at_every_batch_size_with_and_without_the_dele
 @pytest.mark.parametrize(
     "op",
     [
-        pytest.param(op, marks=() if op in {"SUM", "LESS", "MAXIMUM", "ELU"} else pytest.mark.slow)
+        pytest.param(op, marks=() if op in {"SUM", "LESS", "MAXIMUM", "ELU", "PRELU"} else pytest.mark.slow)
         for op in OPS
         if not op.startswith("ARG_")
     ],
 )
 def test_an_op_in_a_16x8_file_is_far_nearer_or_stays_in_float(op, static_op, op_models, worker):
-    """LiteRT's int16 kernels of SUM and of comparisons run and are wrong: 4 and 0 dB."""
+    """LiteRT's int16 kernels of SUM, PRELU and of comparisons run and are wrong: 4, 10 and 0 dB."""
     path, _ = static_op(op, Precision.INT16)
     found = worker.run(compare_runs, model=op_models / f"{op}.tflite", quantized=path).value
     assert found["rows"] == [found["rows_each"]] * 3
