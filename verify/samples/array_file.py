@@ -21,6 +21,7 @@ class ArrayReader:
 
     def __init__(self, source: ArrayFile, inputs: tuple[InputSpec, ...]) -> None:
         self._path = source.path
+        self._description = source.description
         self._inputs = inputs
         self._arrays = _by_input(_load(source.path), inputs, source.path)
         self.count = _common_length(self._arrays, source.path)
@@ -28,7 +29,7 @@ class ArrayReader:
     @property
     def description(self) -> str:
         """``samples from data.npz``."""
-        return f"samples from {self._path.name}"
+        return self._description or f"samples from {self._path.name}"
 
     def read(self, indices: Iterable[int]) -> Iterator[Sample]:
         """The samples of these indices."""

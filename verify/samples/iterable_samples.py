@@ -6,7 +6,7 @@ They are written as batches, one sample each and no more than are wanted, so tha
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from verify.batches import batch_name, write_batch
 from verify.errors import SamplesInvalid
 from verify.samples.callable_samples import as_samples
 from verify.samples.spec import InputSpec
+from verify.samples.write import stacked
 
 
 def write_iterable(samples: Iterable[Any], inputs: tuple[InputSpec, ...], folder: Path, max_samples: int) -> int:
@@ -25,13 +26,24 @@ def write_iterable(samples: Iterable[Any], inputs: tuple[InputSpec, ...], folder
     Raises ``SamplesInvalid`` when an item does not fit the inputs, or there is none.
     """
     count = 0
-    for count, sample in enumerate(islice(_samples(samples, inputs), max_samples), start=1):
+    for count, sample in enumerate(_first(samples, inputs, max_samples), start=1):
         write_batch(folder / batch_name(count - 1), sample)
-    if not count:
+    return count
+
+
+def write_iterable_file(samples: Iterable[Any], inputs: tuple[InputSpec, ...], path: Path, max_samples: int) -> None:
+    """As :func:`write_iterable`, all in one ``.npz``; samples of different sizes are refused as well."""
+    write_batch(path, stacked(list(_first(samples, inputs, max_samples))))
+
+
+def _first(samples: Iterable[Any], inputs: tuple[InputSpec, ...], most: int) -> Iterator[dict[str, Any]]:
+    given = islice(_samples(samples, inputs), most)
+    first = next(given, None)
+    if first is None:
         raise SamplesInvalid(
             f"the {type(samples).__name__} gave no sample", fix="give a few dozen; a generator serves only once"
         )
-    return count
+    return chain([first], given)
 
 
 def _samples(samples: Iterable[Any], inputs: tuple[InputSpec, ...]) -> Iterator[dict[str, Any]]:

@@ -24,6 +24,8 @@ class ArrayFile:
     """``.npz`` with one array an input, or ``.npy`` for a single input; the first axis counts samples."""
 
     path: Path
+    description: str = ""
+    """What the samples are, in the plural: ``synthetic inputs``; by the file's name if left out."""
     kind: Literal["arrays"] = "arrays"
 
 

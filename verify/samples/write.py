@@ -59,7 +59,7 @@ def write_batches(
         batch = list(islice(stream, wanted))
         if not batch:
             break
-        write_batch(folder / batch_name(len(sizes)), _stacked(batch))
+        write_batch(folder / batch_name(len(sizes)), stacked(batch))
         sizes.append(len(batch))
     count = sum(sizes) if len(head) == fewest else len(head)
     return BatchSet(folder, tuple(sizes), count, _judging_phrase(reader, count, fewest, hold_out), reader.rejections)
@@ -111,7 +111,8 @@ def _nonempty(samples: Iterator[Sample], reader: SampleReader) -> Iterator[Sampl
     return chain([first], samples)
 
 
-def _stacked(samples: list[Sample]) -> Sample:
+def stacked(samples: list[Sample]) -> Sample:
+    """Samples as one batch; raises ``SamplesInvalid`` where their shapes differ."""
     try:
         return {name: np.concatenate([sample[name] for sample in samples]) for name in samples[0]}
     except ValueError as error:
