@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from convert.settings import RunSettings
@@ -17,7 +18,7 @@ def pth2tflite(
     checkpoint: str | Path,
     *,
     output: str | Path | None = None,
-    calib: str | None = None,
+    calib: str | Path | Iterable[Any] | None = None,
     samples: str | None = None,
     export: ExportOnnx | None = None,
     lower: OnnxToSavedModel | None = None,
@@ -30,7 +31,9 @@ def pth2tflite(
     Args:
         checkpoint: a state_dict, training checkpoint, safetensors, TorchScript or ``.pt2`` file.
         output: folder to publish to; by default the model's name, in the current folder.
-        calib: samples to calibrate int8 on: a folder of images, ``.npz``/``.npy``, or ``module:callable``.
+        calib: samples to calibrate int8 on: a folder of images, ``.npz``/``.npy``, ``module:callable``, ``synthetic``,
+            or an object that gives them, as a torch ``DataLoader`` or ``Dataset`` does. Of an object no more are read
+            than calibrate and judge, in this process.
         samples: samples to judge on; by default held out from ``calib``, else random.
         export: options of the export, the checkpoint's architecture and inputs among them.
         lower: options of the lowering to TensorFlow.
@@ -53,11 +56,12 @@ def pth2tflite(
     from convert.stages.to_tflite import SavedModelToTflite
     from verify.console import progress_console
 
+    given = None if isinstance(calib, (str, Path)) else calib
     settings = settings or RunSettings(command="pth2tflite() from Python")
     settings = dataclasses.replace(
         settings,
         output=Path(output) if output is not None else settings.output,
-        calibration=calib if calib is not None else settings.calibration,
+        calibration=str(calib) if isinstance(calib, (str, Path)) else settings.calibration,
         evaluation=samples if samples is not None else settings.evaluation,
     )
     stages = (
@@ -69,4 +73,4 @@ def pth2tflite(
         int8 or ToInt8(),
     )
     with Progress(progress_console(), quiet=not progress) as observer:
-        return convert(Path(checkpoint), stages, settings, observer).report
+        return convert(Path(checkpoint), stages, settings, observer, calibration=given).report

@@ -12,10 +12,11 @@ from convert.hosts import Hosts
 from convert.pipeline import Step
 from convert.settings import RunSettings
 from convert.stages.base import Host, Stage
+from quantize.calibration.sources import SYNTHETIC
 from verify.artifact import Artifact, sha256_of
 from verify.batches import batch_paths
 from verify.report.types import Refusal, StageReport
-from verify.samples import InputSpec, RandomSamples, SampleSource, parse_samples
+from verify.samples import ArrayFile, InputSpec, RandomSamples, SampleSource, parse_samples
 from verify.samples.axes import Sizes, described, other_sizes, write_other_sizes
 from verify.samples.source import CallableSamples
 from verify.samples.write import JUDGING_BATCH_SIZES, write_batches, write_calibration
@@ -49,14 +50,17 @@ class PreparedSamples:
     refusals: tuple[Refusal, ...] = ()
 
 
-def plan_samples(settings: RunSettings, max_calibration: int) -> SamplePlan:
+def plan_samples(settings: RunSettings, max_calibration: int, given: ArrayFile | None = None) -> SamplePlan:
     """What the settings ask for. Data given to calibrate on also judges, held out, unless other data is named for that.
 
-    ``max_calibration`` is 0 where nothing is calibrated.
+    ``max_calibration`` is 0 where nothing is calibrated; ``given`` are calibration samples that were written for this
+    run (:mod:`convert.given_samples`).
 
     Raises ``SamplesInvalid`` when a source is none.
     """
-    calibration = parse_samples(settings.calibration, seed=settings.seed) if settings.calibration else None
+    calibration: SampleSource | None = given
+    if given is None and settings.calibration:
+        calibration = parse_samples(settings.calibration, seed=settings.seed)
     hold_out = calibration is not None and settings.evaluation is None
     judging = calibration if hold_out and calibration else parse_samples(settings.evaluation, seed=settings.seed)
     random = isinstance(judging, RandomSamples)
@@ -130,9 +134,15 @@ class OtherSizes:
 
 
 def content_sha256(settings: RunSettings) -> str | None:
-    """Hash of all sample data a run reads; ``None`` when only running it can tell (a callable)."""
+    """Hash of all sample data a run reads; ``None`` when only running it can tell (a callable).
+
+    Synthetic inputs follow from the checkpoint, the seed and the code.
+    """
     digest = hashlib.sha256()
     for text in (settings.calibration, settings.evaluation):
+        if text == SYNTHETIC:
+            digest.update(SYNTHETIC.encode())
+            continue
         source = parse_samples(text, seed=settings.seed)
         if isinstance(source, CallableSamples):
             return None

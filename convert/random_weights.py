@@ -152,11 +152,11 @@ def _batch_norms(net: torch.nn.Module) -> list[_BatchNorm]:
     return [module for module in net.modules() if isinstance(module, _BatchNorm)]
 
 
-def noise_batch(inputs: tuple[InputSpec, ...], seed: int) -> tuple[torch.Tensor, ...]:
-    """Random samples, fewer of large ones; those of float inputs with height and width are smooth."""
+def noise_batch(inputs: tuple[InputSpec, ...], seed: int, count: int | None = None) -> tuple[torch.Tensor, ...]:
+    """Random samples, fewer of large ones if not told; those of float inputs with height and width are smooth."""
     generator = torch.Generator().manual_seed(seed)
     samples = load(RandomSamples(seed), inputs)
-    drawn = [next(samples) for _ in range(_sample_count(inputs))]
+    drawn = [next(samples) for _ in range(count or _sample_count(inputs))]
     batch = {spec.name: torch.cat([torch.from_numpy(each[spec.name]) for each in drawn]) for spec in inputs}
     return tuple(_smoothed(spec, batch[spec.name], generator) for spec in inputs)
 

@@ -10,14 +10,16 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from convert.climb import Climb, Top
 from convert.feeding import OtherSizes, PreparedSamples, content_sha256, plan_samples, prepare_samples
+from convert.given_samples import distilled, from_object, require_distillable
 from convert.hosts import Hosts, WarmHosts
 from convert.judging import Judging, describe_files
 from convert.ladder import ways
@@ -32,12 +34,14 @@ from convert.stages.quantize import ToInt8
 from convert.start import Start, open_start
 from convert.verdict import headline, next_steps, worst
 from convert.workspace import REPORT_NAMES, Ledger, StageCache, Workspace, stage_key
+from quantize.calibration.sources import SYNTHETIC
 from verify.artifact import Artifact, Format, sha256_of
 from verify.errors import InputError
 from verify.report.html import write_html
 from verify.report.json import read_json, write_json
 from verify.report.types import SCHEMA_VERSION, Report, StageReport
 from verify.runners.record import RunRecord
+from verify.samples import ArrayFile
 from verify.signature_file import write_signatures
 from verify.versions import versions
 from verify.worker import JobOutcome
@@ -71,16 +75,19 @@ def convert(
     stem: str | None = None,
     warm: WarmHosts | None = None,
     cache: StageCache | None = None,
+    calibration: Iterable[Any] | None = None,
 ) -> Outcome:
     """Run the stages on a model, verify every edge, and publish the output folder.
 
     ``stem`` is what the files are called before their suffix, as the model is if left out. ``warm`` saves the workers
-    their imports; ``cache`` has what the same stages made of the same inputs elsewhere.
+    their imports; ``cache`` has what the same stages made of the same inputs elsewhere. ``calibration`` gives samples
+    to calibrate on as a ``DataLoader`` does, in place of those that the settings name.
 
     Raises:
         ToolError: typed, with the stage it came from; the output folder is then as it was before.
     """
-    if settings.calibration is None:
+    require_distillable(settings, stages)
+    if settings.calibration is None and calibration is None:
         stages = [stage for stage in stages if not isinstance(stage, ToInt8)]
     stem = stem or model.name.rstrip("/").split(".")[0] or model.name
     folder = (settings.output or Path.cwd() / stem).absolute()
@@ -88,13 +95,13 @@ def convert(
         raise InputError(f"the output folder would be {folder.name}, which is a file", fix="name another with --output")
     sha256 = sha256_of(model)
     with Workspace(folder, stem, cache) as workspace:
-        key = _run_key(sha256, stages, settings)
+        key = _run_key(sha256, stages, settings) if calibration is None else None
         earlier = _unchanged(workspace, key)
         if earlier is not None:
             progress.line("Nothing has changed", detail=f"{folder.name}/ is reused as it is")
             return Outcome(earlier, folder, reused=True)
         with Hosts(workspace.log_path, settings.limits, warm) as hosts, PeakMemory(hosts.started_pids) as memory:
-            run = _Run(model, sha256, tuple(stages), settings, progress, workspace, hosts, memory)
+            run = _Run(model, sha256, tuple(stages), settings, progress, workspace, hosts, memory, calibration)
             report, ledger = run.whole(key or "")
         progress.say("Publishing")
         workspace.publish(ledger, REPORT_NAMES)
@@ -111,6 +118,11 @@ class _Run:
     workspace: Workspace
     hosts: Hosts
     memory: PeakMemory
+    calibration: Iterable[Any] | None
+
+    @property
+    def is_synthetic(self) -> bool:
+        return self.calibration is None and self.settings.calibration == SYNTHETIC
 
     def whole(self, key: str) -> tuple[Report, Ledger]:
         started = time.monotonic()
@@ -157,10 +169,19 @@ class _Run:
 
     def _start_samples(self, start: Start) -> Future[JobOutcome[PreparedSamples]]:
         int8 = next((stage for stage in self.stages if isinstance(stage, ToInt8)), None)
-        plan = plan_samples(self.settings, int8.max_samples if int8 else 0)
+        most = int8.max_samples if int8 else 0
+        plan = plan_samples(self.settings, most, self._given_samples(start, most))
         return self.hosts.worker(Host.RUNTIME).submit(
             prepare_samples, inputs=start.inputs, plan=plan, folder=self.workspace.scratch / "samples"
         )
+
+    def _given_samples(self, start: Start, most: int) -> ArrayFile | None:
+        folder = self.workspace.scratch
+        if self.calibration is not None:
+            return from_object(self.calibration, start, folder, most + self.settings.max_judging)
+        if self.is_synthetic:
+            return distilled(start, self.hosts, self.settings, folder, self.progress)
+        return None
 
     def _steps(self, stages: Sequence[Stage], samples: Future[JobOutcome[PreparedSamples]]) -> list[Step]:
         calibration = self.workspace.scratch / "samples" / "calibration"
@@ -168,7 +189,7 @@ class _Run:
         for stage in stages:
             source = _SOURCE_OF[stage.consumes]
             if isinstance(stage, ToInt8):
-                stage = dataclasses.replace(stage, calibration=calibration)  # noqa: PLW2901
+                stage = dataclasses.replace(stage, calibration=calibration, synthetic=self.is_synthetic)  # noqa: PLW2901
                 steps.append(Step(stage, source, lambda: (samples.result().value.calibration_sha256,)))
             else:
                 steps.append(Step(stage, source))
@@ -184,9 +205,20 @@ class _Run:
         return Report(
             schema_version=SCHEMA_VERSION,
             verdict=worst([edge.verdict for edge in edges]),
-            headline=headline(names, edges, "PyTorch" if start.source else "the ONNX model"),
+            headline=headline(
+                names,
+                edges,
+                "PyTorch" if start.source else "the ONNX model",
+                synthetic=self.is_synthetic,
+            ),
             next_steps=tuple(
-                next_steps(names, edges, calibrated=self.settings.calibration is not None, ways=len(ways(self.stages)))
+                next_steps(
+                    names,
+                    edges,
+                    calibrated=self.calibration is not None or self.settings.calibration is not None,
+                    ways=len(ways(self.stages)),
+                    synthetic=self.is_synthetic,
+                )
             ),
             command=self.settings.command,
             created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -45,8 +45,8 @@ class CalibrationFlags:
 
     calib: str | None = flag(
         None,
-        "Samples to calibrate on: a folder of images, .npz/.npy, or module:callable. Makes the int8 file; "
-        "unless --samples names others, some are held out to judge it.",
+        "Samples to calibrate on: a folder of images, .npz/.npy, module:callable, or 'synthetic' for inputs distilled "
+        "from batch norms. Makes the int8 file; unless --samples names others, some are held out to judge it.",
         metavar="SAMPLES",
     )
     int8_min_sqnr_db: float = flag(INT8_MIN_SQNR_DB, "Least signal over quantization noise of an int8 file, dB.")

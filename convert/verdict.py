@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from quantize.notes import CALIBRATED_ON_SYNTHETIC
 from verify.errors import ExitCode
 from verify.report.types import EdgeReport, Verdict
 
@@ -31,14 +32,23 @@ def artifact_verdict(name: str, edges: Sequence[EdgeReport]) -> Verdict:
     return worst([edge.verdict for edge in edges if edge.actual == name])
 
 
-def headline(files: Mapping[str, str], edges: Sequence[EdgeReport], origin: str) -> str:
-    """One sentence a person can decide from. ``files`` are file names by artifact name, in order."""
+def headline(files: Mapping[str, str], edges: Sequence[EdgeReport], origin: str, *, synthetic: bool = False) -> str:
+    """One sentence a person can decide from. ``files`` are file names by artifact name, in order.
+
+    ``synthetic`` says that the int8 file was calibrated on no real samples: it is then never ready.
+    """
+    said = _agreement(files, edges, origin, ready=not synthetic)
+    return f"{said} {files['int8']} was {CALIBRATED_ON_SYNTHETIC}." if synthetic and "int8" in files else said
+
+
+def _agreement(files: Mapping[str, str], edges: Sequence[EdgeReport], origin: str, *, ready: bool) -> str:
     verdicts = {name: artifact_verdict(name, edges) for name in files}
     failed = [_with_reason(name, files[name], edges) for name in files if verdicts[name] is Verdict.FAIL]
     undecided = [_with_reason(name, files[name], edges) for name in files if verdicts[name] is Verdict.INCONCLUSIVE]
     passed = sum(verdict is Verdict.PASS for verdict in verdicts.values())
     if not failed and not undecided:
-        return f"Ready to ship: {_count(passed, 'file')} agree with {origin} at every batch size tried."
+        agreement = f"{_count(passed, 'file')} agree with {origin} at every batch size tried."
+        return f"Ready to ship: {agreement}" if ready else agreement
     sentences = []
     if failed:
         sentences.append(f"Do not ship {_list(failed)}.")
@@ -49,11 +59,18 @@ def headline(files: Mapping[str, str], edges: Sequence[EdgeReport], origin: str)
     return " ".join(sentences)
 
 
-def next_steps(files: Mapping[str, str], edges: Sequence[EdgeReport], *, calibrated: bool, ways: int) -> list[str]:
+def next_steps(
+    files: Mapping[str, str], edges: Sequence[EdgeReport], *, calibrated: bool, ways: int, synthetic: bool = False
+) -> list[str]:
     """What the user can do next, most useful first. ``ways`` is how many the options left open; all were tried."""
     steps = []
+    if synthetic and "int8" in files:
+        steps.append(
+            "Calibrate the int8 file on real samples before it ships: --calib photos/; or have some judge it at least: "
+            "--samples photos/."
+        )
     failing = [name for name in files if artifact_verdict(name, edges) is Verdict.FAIL]
-    if "int8" in failing:
+    if "int8" in failing and not synthetic:
         steps.append(
             "Calibrate on more samples, of the kind the model will see (--calib); or ship a file that passes; "
             "or accept the loss with --int8-min-sqnr-db."

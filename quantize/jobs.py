@@ -16,6 +16,7 @@ from quantize.correction.names import parse_corrections
 from quantize.correction.patches import prepared
 from quantize.leftovers import require_none
 from quantize.load_check import require_loadable
+from quantize.notes import CALIBRATED_ON_SYNTHETIC
 from quantize.operators import operators
 from quantize.range_choice import quantize_with_ranges
 from quantize.recipe import (
@@ -70,11 +71,13 @@ def make_int8(
     max_samples: int,
     corrections: str = "auto",
     ranges: RangesOption = RangesOption.AUTO,
+    synthetic: bool = False,
     scheme: Scheme = Scheme(),  # noqa: B008  # frozen
 ) -> QuantizationResult:
     """Weights and activations as int8, or as ``scheme`` says, with ranges learnt from samples.
 
-    Samples are in PyTorch layout; ``signature`` leads from there to the model's own.
+    Samples are in PyTorch layout; ``signature`` leads from there to the model's own. Where they are ``synthetic``, the
+    recipe and the notes say so.
     The result's recipe remakes the same bytes with :func:`remake_int8`.
     """
     scheme.require_consistent(io)
@@ -105,8 +108,17 @@ def make_int8(
         result = after_rounding(source, out, result, wanted, samples=fitting, probes=calibrated.probes)
     if scheme.require_full_int8:
         require_none(result.float_ops, model.name)
+    if synthetic:
+        result = _marked_synthetic(result)
     notes = (f"calibrated on {calibrated.sample_count} samples", *calibrated.notes, *result.notes)
     return _checked(replace(result, notes=notes), out)
+
+
+def _marked_synthetic(result: QuantizationResult) -> QuantizationResult:
+    recipe = result.recipe
+    if recipe is not None:
+        recipe = replace(recipe, calibration=replace(recipe.calibration, synthetic=True))
+    return replace(result, recipe=recipe, notes=(CALIBRATED_ON_SYNTHETIC, *result.notes))
 
 
 def _range_method(scheme: Scheme, ranges: RangesOption) -> tuple[RangeMethod | None, str]:
@@ -131,6 +143,8 @@ def remake_int8(model: Path, out: Path, recipe: Path) -> QuantizationResult:
     """Weights and activations as int8, with the ranges of a recipe: no samples, the same bytes as then."""
     read = read_recipe(recipe)
     result = _checked(tflite.to_int8(model, out, read), out)
+    if read.calibration.synthetic:
+        return replace(result, notes=(CALIBRATED_ON_SYNTHETIC, *result.notes))
     if read.calibration.method is not RangeMethod.GIVEN:
         return result
     return replace(result, notes=(NOT_FOR_USE, *result.notes))

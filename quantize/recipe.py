@@ -120,6 +120,8 @@ class Calibration:
     sample_count: int
     data_sha256: str
     ranges: tuple[TensorRange, ...]
+    synthetic: bool = False
+    """Whether the samples are no real ones, so that accuracy is not known."""
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,8 @@ class ToInt8(Stage):
     )
     calibration: Path | None = scratch_input()
     """Folder of ``batch_*.npz`` in PyTorch layout; written by the pipeline from ``--calib``."""
+    synthetic: bool = False
+    """No flag: said by the pipeline where those samples are no real ones."""
 
     def call(self, artifact: Artifact, out: Path) -> StageResult:
         """Calibrate, quantize, load-check, write the recipe; raises ``SamplesInvalid`` or ``QuantizationFailed``."""
@@ -119,6 +121,7 @@ class ToInt8(Stage):
             scheme=scheme,
             corrections=self.int8_corrections,
             ranges=self.ranges,
+            synthetic=self.synthetic,
         )
         if result.recipe is not None:
             write_recipe(recipe_path_beside(out), result.recipe)

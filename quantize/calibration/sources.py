@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from verify.batches import batch_paths
+from verify.errors import SamplesInvalid
 from verify.samples.iterable_samples import write_iterable
 from verify.samples.source import ImageFolder, parse_samples
 from verify.samples.spec import ImagePreprocessing, InputSpec
 from verify.samples.write import write_calibration
 from verify.signature import Signature, TensorSpec
 from verify.worker import Worker
+
+SYNTHETIC = "synthetic"
+"""In place of samples: inputs distilled from a checkpoint's batch norms, by ``convert``."""
 
 _CHANNELS_LAST = (0, 2, 3, 1)
 _IMAGE_CHANNELS = (1, 3, 4)
@@ -47,8 +51,13 @@ def calibration_batches(
 ) -> CalibrationBatches:
     """Samples of a folder of images or batches, a ``.npz`` or ``.npy`` file, ``module:callable``, or an iterable.
 
-    Raises ``SamplesInvalid`` when they do not fit the model.
+    Raises ``SamplesInvalid`` when they do not fit the model, or are to be distilled from it.
     """
+    if source == SYNTHETIC:
+        raise SamplesInvalid(
+            "--calib synthetic distils inputs from batch norms, and a TFLite file has them folded away",
+            fix="start from the checkpoint: convert pth2tflite MODEL.pth --calib synthetic; or give samples",
+        )
     folder = scratch / "calibration"
     if not isinstance(source, str):
         write_iterable(source, sample_inputs(signature), folder, max_samples)

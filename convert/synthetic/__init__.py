@@ -1,0 +1,1 @@
+"""Calibration without data: inputs distilled from what batch norms remember of the training set."""
