@@ -9,14 +9,18 @@ import numpy as np
 from report_samples import HOSTILE, comparison, float_edge, quantized_edge
 
 from verify.batches import write_batch
+from verify.report.findings import Flip, NonFinite, QuantizedErrors, Top1
 from verify.report.pictures import EdgePictures
-from verify.report.types import EdgeReport, OutputComparison, Refusal, Verdict
+from verify.report.types import EdgeReport, OutputComparison, Refusal, TaskComparison, Verdict
 from verify.report.verification import (
     VERIFICATION_SCHEMA_VERSION,
+    Baseline,
     Culprit,
+    Drift,
     InputCoverage,
     Layer,
     Localisation,
+    Standing,
     Verification,
     VerifiedModel,
 )
@@ -103,6 +107,7 @@ def failing(folder) -> Verification:
     nan = "One-sided NaN: batch_000.npz: 0 NaN expected, 1 given, not in the same places."
     wrong = comparison(14.2, floor=6.6e4, verdict=Verdict.FAIL, failure="over tolerance", explanation=over)
     strange = comparison(None, floor=None, verdict=Verdict.FAIL, failure="one-sided NaN", explanation=nan, name="boxes")
+    strange = dataclasses.replace(strange, actual_nonfinite=NonFinite(1, 0, 0, "batch_000.npz[0, 3]"))
     outputs = (pictured(folder, wrong, 0.19, bias=0.1), pictured(folder, strange, 1e-6, nan=True))
     edges = (
         report.edges[0],
@@ -126,6 +131,14 @@ def failing(folder) -> Verification:
         edges=edges,
         localisations=(where,),
         refusals=(Refusal("samples", "photos/IMG_2041.jpg", "truncated: 1,024 of 88,221 bytes could be decoded"),),
+        baseline=Baseline(
+            "parity.lock.json",
+            (
+                Drift("net.pth", "net.onnx", "logits", Standing.SAME, 2.5e-6, 2.5e-6, 5.4e-6, "As recorded."),
+                Drift("net.onnx", "old.tflite", "logits", Standing.VANISHED, 0.1, None, None, "Nothing compared it."),
+                Drift("net.onnx", "net_float32.tflite", "logits", Standing.WORSE, 2e-6, 0.19, 5e-6, "Far above it."),
+            ),
+        ),
     )
 
 
@@ -151,7 +164,15 @@ def quantized(folder) -> Verification:
     """An int8 file against the ONNX it came from, every layer measured."""
     report = passing(folder)
     explanation = "29.6 dB SQNR over 3,200 values, largest error 0.61; the budget is SQNR at least 20 dB."
-    output = pictured(folder, comparison(29.6, floor=None, explanation=explanation), 0.07)
+    steps = QuantizedErrors(0.0913, 0.84, 0.97, 0.002, "84.0 % within one step of 0.0913, 97.0 % within two.")
+    output = dataclasses.replace(
+        pictured(folder, comparison(29.6, floor=None, explanation=explanation), 0.07), quantized=steps
+    )
+    flips = (Flip("batch_002.npz[3]", 7, 2, 0.011, near_tie=True),)
+    top1 = Top1("logits", 64, 63, 1, 2.4, flips, "63 of 64 samples have the same top-1; 1 of 1 flips is a near tie.")
+    task = TaskComparison(
+        "top-1", 64, 0.91, 0.89, 0.02, -0.01, 0.05, 0.03, Verdict.PASS, "Top-1 drops by 0.02 (95 % from -0.01 to 0.05)."
+    )
     path = tuple(
         dataclasses.replace(layer, sqnr_db=46.0 - index * 0.7, local_sqnr_db=None)
         for index, layer in enumerate(layers(None))
@@ -163,7 +184,7 @@ def quantized(folder) -> Verification:
             report.models[1],
             VerifiedModel("net_int8.tflite", "build/net_int8.tflite", "tflite", "77" * 32, 11_799_552, 12.4),
         ),
-        edges=(quantized_edge("net.onnx", "net_int8.tflite", output),),
+        edges=(dataclasses.replace(quantized_edge("net.onnx", "net_int8.tflite", output), top1=top1, task=task),),
         localisations=(Localisation("net.onnx", "net_int8.tflite", path, None),),
     )
 

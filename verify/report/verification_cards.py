@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from verify.report import cards, words
+from verify.report.findings import NonFinite
 from verify.report.types import EdgeReport, OutputComparison, Verdict, worst_verdict
 from verify.report.verification import Drift, Layer, Standing, Verification, VerifiedModel
 
 DECISIONS = {
-    Verdict.PASS: "They agree",
+    Verdict.PASS: "They agree: ready to ship",
     Verdict.FAIL: "They do not agree: do not ship",
     Verdict.INCONCLUSIVE: "Cannot tell yet: do not ship on this",
 }
@@ -85,12 +86,34 @@ def findings(verification: Verification) -> tuple[Finding, ...]:
         )
         found += outputs
         if not outputs or worst_verdict(it.verdict for it in outputs) is not edge.verdict:
-            found.append(Finding(edge, None, edge.verdict, _bare(edge.verdict), f"Judged against {edge.budget}."))
+            found.append(_of_edge(edge))
     seen = [it.verdict for it in found]
     if not seen or _ORDER.index(worst_verdict(seen)) > _ORDER.index(verification.verdict):
         headline = verification.headline
         found.append(Finding(None, None, verification.verdict, _bare(verification.verdict), headline))
     return tuple(found)
+
+
+def _of_edge(edge: EdgeReport) -> Finding:
+    if edge.task is not None and edge.task.verdict is edge.verdict:
+        return Finding(edge, None, edge.verdict, f"{edge.task.measure} drops", edge.task.explanation)
+    return Finding(edge, None, edge.verdict, _bare(edge.verdict), f"Judged against {edge.budget}.")
+
+
+def also_measured(edge: EdgeReport) -> tuple[str, ...]:
+    """Sentences on what was measured beside the error: steps, answers that changed, the task, values not finite."""
+    said = [f"{output.name}: {output.quantized.explanation}" for output in edge.outputs if output.quantized]
+    for output in edge.outputs:
+        sides = ((edge.expected, output.expected_nonfinite), (edge.actual, output.actual_nonfinite))
+        said += [_strange(output.name, side, ledger) for side, ledger in sides if ledger]
+    said += [it.explanation for it in (edge.top1, edge.task) if it]
+    return (*said, *edge.notes)
+
+
+def _strange(output: str, side: str, ledger: NonFinite) -> str:
+    kinds = ((ledger.nan, "NaN"), (ledger.positive_infinity, "+Inf"), (ledger.negative_infinity, "-Inf"))
+    counts = ", ".join(f"{count:,} {kind}" for count, kind in kinds if count)
+    return f"{output}: {side} gives {counts}, first at {ledger.first}."
 
 
 def drifts_to_tell(verification: Verification) -> tuple[Drift, ...]:

@@ -8,7 +8,15 @@ from verify.report.plot_waterfall import draw_waterfall
 from verify.report.templates import environment
 from verify.report.types import EdgeReport, OutputComparison, Verdict
 from verify.report.verification import Localisation, Verification
-from verify.report.verification_cards import DECISIONS, drifts_to_tell, edge_name, layer_name, layer_sqnr, model_cards
+from verify.report.verification_cards import (
+    DECISIONS,
+    also_measured,
+    drifts_to_tell,
+    edge_name,
+    layer_name,
+    layer_sqnr,
+    model_cards,
+)
 
 _WIDE, _NARROW = (760, 280), (350, 260)
 
@@ -26,6 +34,7 @@ def render_html(verification: Verification) -> str:
         has_top1=any(edge.top1_agreement is not None for edge in verification.edges),
         batch_sizes=words.joined(_batch_sizes(verification.edges)),
         waterfalls=[(where, _waterfalls(where)) for where in verification.localisations],
+        said=[(edge, also_measured(edge)) for edge in verification.edges],
         changed=len(drifts_to_tell(verification)),
         pictures=_pictures(verification.edges),
     )

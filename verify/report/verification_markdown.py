@@ -5,7 +5,15 @@ from __future__ import annotations
 from verify.report import cards, words
 from verify.report.markdown import plain
 from verify.report.verification import Drift, Localisation, Verification
-from verify.report.verification_cards import Finding, drifts_to_tell, edge_name, findings, layer_name, layer_sqnr
+from verify.report.verification_cards import (
+    Finding,
+    also_measured,
+    drifts_to_tell,
+    edge_name,
+    findings,
+    layer_name,
+    layer_sqnr,
+)
 
 MAX_CHARACTERS = 60_000
 """GitHub refuses a comment above 65,536."""
@@ -26,6 +34,7 @@ def render_markdown(verification: Verification) -> str:
         ("Where they part", parts),
         (_against(verification), [_drift(drift) for drift in drifts_to_tell(verification)]),
         ("Next", [f"- {plain(step)}" for step in verification.next_steps]),
+        ("Also measured", _measured(verification)),
         ("Notes", [f"- {plain(note)}" for note in verification.notes]),
     )
     for heading, items in sections:
@@ -34,6 +43,10 @@ def render_markdown(verification: Verification) -> str:
     tail = ["", f"Judged by {plain(verification.samples)}."] if verification.samples else []
     room = MAX_CHARACTERS - sum(len(line) + 1 for line in (*head, *tail))
     return "\n".join([*head, *_table(verification, room), *tail]) + "\n"
+
+
+def _measured(verification: Verification) -> list[str]:
+    return [f"- {plain(edge_name(edge))}: {plain(said)}" for edge in verification.edges for said in also_measured(edge)]
 
 
 def _against(verification: Verification) -> str:
