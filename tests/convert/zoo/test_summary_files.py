@@ -106,6 +106,12 @@ def _case(root, name):
     return next(case for case in root.iter("testcase") if case.get("name") == name)
 
 
+def test_junit_counts_skipped_cases_on_suites_only_as_jenkins_grammar_has_it():
+    root = _junit(thirty())
+    assert "skipped" not in root.attrib
+    assert sum(int(suite.get("skipped")) for suite in root) == len(list(root.iter("skipped"))) > 0
+
+
 def test_junit_tells_failures_from_errors_and_skips_what_is_known():
     root = _junit(thirty())
     assert "11.4 dB" in _case(root, "alexnet int8").find("failure").get("message")
