@@ -32,3 +32,12 @@ def runtime_worker(tmp_path_factory):
     log = tmp_path_factory.mktemp("logs") / "runtime.log"
     with Worker("runtime", log_path=log) as worker:
         yield worker
+
+
+@pytest.fixture(scope="session")
+def torch_models(tmp_path_factory) -> Path:
+    """A folder with ``net.pth`` and ``net.pt2``, the net of ``tf_models``; see torch_net.py."""
+    folder = tmp_path_factory.mktemp("torch_models")
+    script = Path(__file__).with_name("torch_net.py")
+    subprocess.run([sys.executable, str(script), str(folder)], check=True, capture_output=True)
+    return folder

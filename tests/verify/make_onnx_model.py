@@ -47,13 +47,13 @@ def write_onnx_net(path: Path, *, gain: float = 1.0) -> Path:
     return path
 
 
-def write_onnx_scale(path: Path, *, input_name: str, output_name: str) -> Path:
+def write_onnx_scale(path: Path, *, input_name: str, output_name: str, shape: tuple[int | str, ...] = ("N", 4)) -> Path:
     """One input, one output: three times the input; only the names vary."""
     graph = helper.make_graph(
         [helper.make_node("Mul", [input_name, "three"], [output_name])],
         "scale",
-        [helper.make_tensor_value_info(input_name, TensorProto.FLOAT, ["N", 4])],
-        [helper.make_tensor_value_info(output_name, TensorProto.FLOAT, ["N", 4])],
+        [helper.make_tensor_value_info(input_name, TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(output_name, TensorProto.FLOAT, shape)],
         [numpy_helper.from_array(np.array(3, np.float32), "three")],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), str(path))

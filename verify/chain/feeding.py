@@ -63,7 +63,8 @@ def feed_checkpoint(
     from verify.runners.torch_runner import Reference, TorchRunner
 
     opened = open_model(source)
-    reference = Reference(opened.module, tuple(spec.name for spec in opened.description.inputs), output_names)
+    names = output_names or opened.description.output_names
+    reference = Reference(opened.module, tuple(spec.name for spec in opened.description.inputs), names)
     with TorchRunner(reference, precision) as runner:
         fed = _feed(runner.infer, batches, outputs)
         single = single_sample(read_batch(batch_paths(batches)[0]))

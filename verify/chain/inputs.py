@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from verify.chain.members import Member
@@ -12,14 +11,11 @@ from verify.samples.spec import InputSpec
 from verify.samples.write import JUDGING_BATCH_SIZES
 from verify.signature import BATCH, Dim, TensorSpec
 
-Renamings = tuple[Mapping[str, str], ...]
-"""For each model ``{the first model's name of a tensor: its own}``, where the two differ."""
 
-
-def common_inputs(members: tuple[Member, ...], renamings: Renamings, texts: tuple[str, ...]) -> tuple[InputSpec, ...]:
+def common_inputs(members: tuple[Member, ...], texts: tuple[str, ...]) -> tuple[InputSpec, ...]:
     """The inputs under the first model's names; ``texts`` are the user's ``--input``. Raises an ``InputError``."""
     told = {spec.name: spec for spec in map(parse_input, texts)}
-    specs = tuple(_common(spec.name, members, renamings) for spec in members[0].artifact.signature.inputs)
+    specs = tuple(_common(spec.name, members) for spec in members[0].artifact.signature.inputs)
     unknown = sorted(told.keys() - {spec.name for spec in specs})
     if unknown and not (len(told) == len(specs) == 1):
         raise InputSpecInvalid(
@@ -46,8 +42,8 @@ def batch_sizes(members: tuple[Member, ...]) -> tuple[int, ...]:
     return tuple(fixed) or JUDGING_BATCH_SIZES
 
 
-def _common(name: str, members: tuple[Member, ...], renamings: Renamings) -> InputSpec:
-    own = [renaming.get(name, name) for renaming in renamings]
+def _common(name: str, members: tuple[Member, ...]) -> InputSpec:
+    own = [member.input_names.get(name, name) for member in members]
     tensors = [member.artifact.signature.input(its) for member, its in zip(members, own, strict=True)]
     known = [spec for member, its in zip(members, own, strict=True) for spec in member.inputs if spec.name == its]
     shape = _common_shape(name, tensors, members)

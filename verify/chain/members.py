@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from verify.alike import pair_tensors
 from verify.artifact import Artifact, Format, sha256_of
 from verify.chain.entries import Entry
 from verify.chain.settings import ChainSettings
@@ -32,6 +34,8 @@ class Member:
     """How a checkpoint is opened again."""
     header: ReferenceHeader | None = None
     """Of a reference."""
+    input_names: Mapping[str, str] = field(default_factory=dict)
+    """``{the first model's name of an input: its own}``, where the two differ."""
 
     @property
     def artifact(self) -> Artifact:
@@ -40,14 +44,15 @@ class Member:
 
 
 def open_members(workers: Workers, entries: tuple[Entry, ...], settings: ChainSettings) -> tuple[Member, ...]:
-    """Open every model, each in its worker; raises an ``InputError`` for what cannot be opened."""
+    """Open every model, each in its worker; raises an ``InputError`` for what cannot be opened, or has others."""
     opening = [_start(workers, entry, settings) for entry in entries]
     members = tuple(
         _finished(entry, future, settings) if future is not None else _reference(entry)
         for entry, future in zip(entries, opening, strict=True)
     )
     _refuse_unknown_layouts(settings.layouts, members)
-    return members
+    first = members[0].opened
+    return tuple(replace(member, input_names=pair_tensors("input", first, member.opened)) for member in members)
 
 
 Opening = Future[JobOutcome[Opened]] | Future[JobOutcome[ModelDescription]]

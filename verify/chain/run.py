@@ -13,7 +13,7 @@ from verify.artifact import Format
 from verify.batches import batch_paths, read_batch, renamed
 from verify.chain.entries import Entry, entries_of
 from verify.chain.feeding import Fed, feed_checkpoint, feed_model
-from verify.chain.inputs import Renamings, common_inputs
+from verify.chain.inputs import common_inputs
 from verify.chain.members import Member, open_members
 from verify.chain.sampling import RECORDED_OUTPUTS, Samples, prepare
 from verify.chain.settings import ChainSettings
@@ -91,14 +91,13 @@ def run_chain(paths: tuple[Path, ...], settings: ChainSettings, progress: Progre
         workers.warm({entry.format for entry in entries})
         progress("opening the models")
         members = open_members(workers, entries, settings)
-        renamings: Renamings = tuple(pair_tensors("input", members[0].opened, it.opened) for it in members)
-        inputs = common_inputs(members, renamings, settings.checkpoint.inputs)
+        inputs = common_inputs(members, settings.checkpoint.inputs)
         progress("preparing samples")
         samples = prepare(workers, members, inputs, settings, folder)
         ran = []
-        for place, (member, names) in enumerate(zip(members, renamings, strict=True)):
+        for place, member in enumerate(members):
             progress(f"running {member.entry.name}")
-            own_inputs = _own_inputs(samples.batches, folder / f"inputs_{place}", names)
+            own_inputs = _own_inputs(samples.batches, folder / f"inputs_{place}", member.input_names)
             ran.append(_run(workers, member, own_inputs, folder, place))
         models, refusals = _without_refused(tuple(_paired(ran[0], it) for it in ran))
         yield Chain(
@@ -108,7 +107,7 @@ def run_chain(paths: tuple[Path, ...], settings: ChainSettings, progress: Progre
             inputs=samples.inputs,
             samples=samples,
             models=models,
-            notes=(*_renaming_notes(models, renamings), *(note for it in members for note in it.notes)),
+            notes=(*_renaming_notes(models), *(note for it in members for note in it.notes)),
             refusals=(*samples.refusals, *refusals),
             started=started,
         )
@@ -122,8 +121,8 @@ def run_another(chain: Chain, path: Path, folder: Path) -> Ran:
     first = chain.models[0]
     entry = Entry(path, format_of(path), path.name, predecessor=0)
     (member,) = open_members(chain.workers, (entry,), chain.settings)
-    names = pair_tensors("input", first.member.opened, member.opened)
-    inputs = _own_inputs(chain.samples.batches, folder / "inputs", names)
+    member = replace(member, input_names=pair_tensors("input", first.member.opened, member.opened))
+    inputs = _own_inputs(chain.samples.batches, folder / "inputs", member.input_names)
     outputs = folder / "outputs"
     try:
         fed = (
@@ -209,9 +208,9 @@ def _without_refused(models: tuple[Ran, ...]) -> tuple[tuple[Ran, ...], tuple[Re
     return models, tuple(refusals)
 
 
-def _renaming_notes(models: tuple[Ran, ...], renamings: Renamings) -> tuple[str, ...]:
-    return tuple(
-        f"{name} is {theirs} in {ran.member.entry.name}"
-        for ran, inputs in zip(models, renamings, strict=True)
-        for name, theirs in (dict(inputs) | ran.output_names).items()
-    )
+def _renaming_notes(models: tuple[Ran, ...]) -> tuple[str, ...]:
+    where: dict[str, list[str]] = {}
+    for ran in models:
+        for name, theirs in (dict(ran.member.input_names) | ran.output_names).items():
+            where.setdefault(f"{name} is {theirs}", []).append(ran.member.entry.name)
+    return tuple(f"{renaming} in {', '.join(names)}" for renaming, names in where.items())

@@ -11,8 +11,9 @@ from verify.batches import batch_paths
 from verify.chain.inputs import batch_sizes
 from verify.chain.members import Member
 from verify.chain.settings import ChainSettings
+from verify.chain.vocabulary import vocabularies
 from verify.chain.workers import Workers
-from verify.errors import InputError
+from verify.errors import InputError, InputSpecInvalid
 from verify.reference_file import unpack_reference
 from verify.report.types import Refusal
 from verify.samples.axes import described, other_sizes, write_other_sizes
@@ -43,14 +44,21 @@ class Samples:
 
 
 def prepare(
-    workers: Workers, members: tuple[Member, ...], inputs: tuple[InputSpec, ...], settings: ChainSettings, folder: Path
+    workers: Workers,
+    members: tuple[Member, ...],
+    inputs: tuple[InputSpec, ...],
+    settings: ChainSettings,
+    folder: Path,
 ) -> Samples:
     """Write what every model is fed. A reference brings its own; raises ``InputError`` when data is given besides."""
     if members[0].header is not None:
         return _recorded(members[0], inputs, settings, folder)
     batches = folder / "batches"
-    ranged = tuple(_ranged(spec) for spec in inputs)
     worker = workers.of(Format.TFLITE)
+    rows = _table_rows(workers, members) if any(map(_is_integer, inputs)) else {}
+    drawn = isinstance(settings.samples, RandomSamples)
+    told = {spec.name for spec in inputs if spec.low is not None}
+    ranged = tuple(_ranged(spec, rows.get(spec.name), drawn=drawn) for spec in inputs)
     written = worker.run(
         write_batches,
         source=settings.samples,
@@ -71,7 +79,11 @@ def prepare(
         sample_count=written.sample_count,
         added=tuple(path.name for path in batch_paths(batches)[len(written.batch_sizes) :]),
         refusals=written.refusals,
-        unknown_ranges=tuple(spec.name for spec in inputs if _range_is_unknown(spec)),
+        unknown_ranges=tuple(
+            spec.name
+            for spec in ranged
+            if drawn and _is_integer(spec) and spec.name not in rows and spec.name not in told
+        ),
     )
 
 
@@ -108,10 +120,34 @@ def _axes(members: tuple[Member, ...]) -> tuple[DynamicAxis, ...]:
     return tuple(known.values())
 
 
-def _ranged(spec: InputSpec) -> InputSpec:
-    """Integers of unknown range get 0 and 1, which are valid as index, mask and flag."""
-    return replace(spec, low=0, high=1) if _range_is_unknown(spec) else spec
+def _is_integer(spec: InputSpec) -> bool:
+    return spec.dtype.startswith(("int", "uint"))
 
 
-def _range_is_unknown(spec: InputSpec) -> bool:
-    return spec.dtype.startswith(("int", "uint")) and spec.low is None
+def _table_rows(workers: Workers, members: tuple[Member, ...]) -> dict[str, int]:
+    """Of each input that is an index somewhere, by the first model's names: the fewest rows of a table it indexes."""
+    rows: dict[str, int] = {}
+    for member in members:
+        ours = {theirs: name for name, theirs in member.input_names.items()}
+        for found in workers.of(Format.TFLITE).run(vocabularies, artifact=member.artifact).value:
+            name = ours.get(found.name, found.name)
+            rows[name] = min(found.rows, rows.get(name, found.rows))
+    return rows
+
+
+def _ranged(spec: InputSpec, rows: int | None, *, drawn: bool) -> InputSpec:
+    """An integer input of unknown range gets its vocabulary; where that is not known either and samples are drawn, 0
+    and 1: they are valid as index, mask and flag. Raises ``InputSpecInvalid`` for a range that leads out of a table.
+    """
+    if not _is_integer(spec):
+        return spec
+    if spec.low is None or spec.high is None:
+        if rows is None:
+            return replace(spec, low=0, high=1) if drawn else spec
+        return replace(spec, low=0, high=rows - 1)
+    if rows is not None and spec.high >= rows:
+        raise InputSpecInvalid(
+            f"input {spec.name} may hold {spec.low:g}..{spec.high:g}, and indexes a table of {rows} rows",
+            fix=f"give a range within 0..{rows - 1}: --input {spec.name}=…:{spec.dtype}:0..{rows - 1}",
+        )
+    return spec

@@ -56,18 +56,17 @@ def torch_outputs(signature: Signature, outputs: Batch) -> dict[str, Array]:
 
 def latency_ms(runner: Runner, single: Batch) -> float:
     """Median of single-sample inferences after warm-up: at least five, then as many as fit in 0.3 s."""
-    return _median_ms(lambda: runner.infer(single), WARM_UP_RUNS, MIN_TIMED_RUNS)
+    for _ in range(WARM_UP_RUNS):
+        runner.infer(single)
+    return _median_ms(lambda: runner.infer(single), MIN_TIMED_RUNS, TIMING_BUDGET_S)
 
 
 def brief_latency_ms(infer: Callable[[], object]) -> float:
-    """As :func:`latency_ms`, of a model that has just run other batches: one run warms up, three are enough."""
-    return _median_ms(infer, 1, BRIEF_TIMED_RUNS)
+    """As :func:`latency_ms`, of a model that has just run other batches: the median of three, whatever the first is."""
+    return _median_ms(infer, BRIEF_TIMED_RUNS)
 
 
-def _median_ms(infer: Callable[[], object], warm_up_runs: int, fewest: int) -> float:
-    for _ in range(warm_up_runs):
-        infer()
-    budget_s = TIMING_BUDGET_S * fewest / MIN_TIMED_RUNS
+def _median_ms(infer: Callable[[], object], fewest: int, budget_s: float = 0.0) -> float:
     timings: list[float] = []
     while len(timings) < fewest or (sum(timings) < budget_s and len(timings) < MAX_TIMED_RUNS):
         started = time.perf_counter()
