@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from verify.artifact import Format
+from verify.batches import batch_paths
 from verify.chain.feeding import feed_checkpoint
 from verify.chain.run import Chain, Ran
 from verify.compare import compare_edge
@@ -68,7 +69,9 @@ def floors_of(chain: Chain) -> tuple[tuple[OutputFloor, ...], tuple[Refusal, ...
         )
         floors, refusals = _floors_from_graph(chain)
         return floors, (refusal, *refusals)
-    return measure_floors(first.outputs, wide), ()
+    for batch in first.fed.refused:
+        (wide / batch.file).unlink(missing_ok=True)
+    return (measure_floors(first.outputs, wide), ()) if batch_paths(wide) else _floors_from_graph(chain)
 
 
 def _floors_from_graph(chain: Chain) -> tuple[tuple[OutputFloor, ...], tuple[Refusal, ...]]:

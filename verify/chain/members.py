@@ -10,9 +10,9 @@ from verify.alike import pair_tensors
 from verify.artifact import Artifact, Format, sha256_of
 from verify.chain.entries import Entry
 from verify.chain.settings import ChainSettings
-from verify.chain.workers import Workers
+from verify.chain.workers import Workers, ended_by
 from verify.checkpoint import describe
-from verify.errors import InputError
+from verify.errors import InputError, WorkerDied
 from verify.model import ModelDescription, ModelSource
 from verify.opening import Layout, Opened, open_model
 from verify.reference_file import ReferenceHeader, read_header
@@ -68,7 +68,10 @@ def _start(workers: Workers, entry: Entry, settings: ChainSettings) -> Opening |
 
 
 def _finished(entry: Entry, future: Opening, settings: ChainSettings) -> Member:
-    value = future.result().value
+    try:
+        value = future.result().value
+    except WorkerDied as error:
+        raise ended_by(entry, error) from error
     if isinstance(value, Opened):
         return Member(entry, value)
     inputs = tuple(TensorSpec(spec.name, spec.dtype, spec.shape) for spec in value.inputs)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verify.alike import pair_tensors
-from verify.artifact import Format
 from verify.batches import batch_paths, read_batch, renamed
 from verify.chain.entries import Entry, entries_of
 from verify.chain.feeding import Fed, feed_checkpoint, feed_model
@@ -17,7 +16,7 @@ from verify.chain.inputs import common_inputs
 from verify.chain.members import Member, open_members
 from verify.chain.sampling import RECORDED_OUTPUTS, Samples, prepare
 from verify.chain.settings import ChainSettings
-from verify.chain.workers import Workers, open_workers
+from verify.chain.workers import Workers, ended_by, open_workers
 from verify.errors import InputError, WorkerDied
 from verify.opening import format_of
 from verify.report.types import Refusal
@@ -131,7 +130,7 @@ def run_another(chain: Chain, path: Path, folder: Path) -> Ran:
             .value
         )
     except WorkerDied as error:
-        raise _aborted(member, error) from error
+        raise ended_by(member.entry, error) from error
     for batch in first.fed.refused:
         (outputs / batch.file).unlink(missing_ok=True)
     return _paired(first, Ran(member, inputs, outputs, fed, {}))
@@ -159,7 +158,7 @@ def _run(workers: Workers, member: Member, inputs: Path, folder: Path, place: in
         else:
             fed = worker.run(feed_model, artifact=member.artifact, batches=inputs, outputs=outputs).value
     except WorkerDied as error:
-        raise _aborted(member, error) from error
+        raise ended_by(member.entry, error) from error
     except InputError as error:
         raise error.within(f"model: {member.entry.name}") from error
     return Ran(_with_outputs(member, outputs), inputs, outputs, fed, {})
@@ -173,17 +172,6 @@ def _with_outputs(member: Member, outputs: Path) -> Member:
     specs = tuple(TensorSpec(name, array.dtype.name, array.shape) for name, array in arrays.items())
     artifact = replace(member.artifact, signature=Signature(member.artifact.signature.inputs, specs))
     return replace(member, opened=replace(member.opened, artifact=artifact))
-
-
-def _aborted(member: Member, error: WorkerDied) -> WorkerDied:
-    runtimes = {Format.ONNX: "onnxruntime", Format.SAVED_MODEL: "TensorFlow", Format.TFLITE: "LiteRT"}
-    runtime = runtimes.get(member.entry.format, "PyTorch")
-    return WorkerDied(
-        f"{member.entry.name} ended the process that ran it in {runtime}: {error.what}",
-        fix="the file is broken in a way that the runtime does not check: make it again, and do not ship it",
-        context=error.context,
-        signal=error.signal,
-    )
 
 
 def _paired(first: Ran, ran: Ran) -> Ran:

@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from verify.artifact import Format
-from verify.errors import InfrastructureError
+from verify.chain.entries import Entry
+from verify.errors import InfrastructureError, WorkerDied
 from verify.worker import Limits, Worker
 
 _NAMES = {Format.CHECKPOINT: "torch", Format.SAVED_MODEL: "tensorflow"}
@@ -40,6 +41,18 @@ class Workers:
         """Start what these formats need now, so that their imports overlap."""
         for kind in (*kinds, Format.TFLITE):
             self.of(kind)
+
+
+def ended_by(entry: Entry, error: WorkerDied) -> WorkerDied:
+    """The same death, with the model that caused it in front."""
+    runtimes = {Format.ONNX: "onnxruntime", Format.SAVED_MODEL: "TensorFlow", Format.TFLITE: "LiteRT"}
+    runtime = runtimes.get(entry.format, "PyTorch")
+    return WorkerDied(
+        f"{entry.name} ended the process that ran it in {runtime}: {error.what}",
+        fix="the file is broken in a way that the runtime does not check: make it again, and do not ship it",
+        context=error.context,
+        signal=error.signal,
+    )
 
 
 @contextmanager
