@@ -33,7 +33,8 @@ class Conv(OpRun):  # type: ignore[misc]  # onnx is not typed
         split = weight.reshape(groups, made, channels, *kernel)
         for tap, values in window.taps(padded, sizes):
             columns = values.reshape(batch, groups, channels, -1)
-            factor = split[(..., *tap)]
+            place: tuple[Any, ...] = (..., *tap)
+            factor = split[place]
             total += factor * columns if channels == made == 1 else factor @ columns
         result = total.reshape(batch, -1, *sizes)
         return (result if bias is None else result + bias.reshape(-1, *([1] * len(sizes))),)
