@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from convert.start import Start
 from convert.verdict import artifact_verdict
 from verify.artifact import Artifact, size_bytes
 from verify.compare import compare_edge
+from verify.errors import ToolError, WorkerDied
+from verify.floors import floors_from_graph
 from verify.report.types import ArtifactReport, EdgeReport
 from verify.runners.inspect import OpSummary, summarise_ops
 from verify.runners.record import RunRecord
@@ -23,6 +26,29 @@ from verify.tolerance import Budget, FloatBudget, OutputFloor, measure_floors, q
 
 INTEGER_ARTIFACTS = frozenset({"dynamic_int8", "int8"})
 """Where an op that computes in float is worth a word; float16 files store half precision and compute in float."""
+
+
+GraphFloors = Callable[[Artifact, Path], tuple[OutputFloor, ...]]
+"""Of an ONNX file and the folder of its outputs: what floors its graph gives."""
+
+
+def graph_floors(hosts: Hosts, batches: Callable[[], Path], scratch: Path) -> GraphFloors:
+    """Floors from an ONNX graph, found once a file, in the worker that runs it."""
+
+    @functools.cache
+    def floors(artifact: Artifact, outputs: Path) -> tuple[OutputFloor, ...]:
+        worker = hosts.worker(Host.RUNTIME)
+        try:
+            found = worker.run(
+                floors_from_graph, artifact=artifact, batches=batches(), outputs=outputs, scratch=scratch
+            ).value
+        except WorkerDied:
+            raise
+        except ToolError:
+            return rounding_floors(outputs)
+        return found.floors
+
+    return floors
 
 
 @dataclass(frozen=True)
@@ -33,6 +59,8 @@ class Judging:
     samples: PreparedSamples
     settings: RunSettings
     outputs: Callable[[str], Path]
+    graph_floors: GraphFloors
+    """Where there is no float64 PyTorch."""
 
     def edges(self, result: PipelineResult, known: Sequence[EdgeReport] = ()) -> tuple[EdgeReport, ...]:
         """Every artifact against the one it was made from, and against the model the run started from.
@@ -54,7 +82,7 @@ class Judging:
         return pairs + [(self.start.name, name) for name in result.parents if (self.start.name, name) not in pairs]
 
     def _judged(self, pairs: Sequence[tuple[str, str]], result: PipelineResult) -> tuple[EdgeReport, ...]:
-        float_budget = FloatBudget(self._floors())
+        float_budget = FloatBudget(self._floors(result))
         classes = self._class_count(result)
         return tuple(self._edge(expected, actual, float_budget, classes) for expected, actual in pairs)
 
@@ -66,10 +94,11 @@ class Judging:
         columns = output.shape[1] if len(output.shape) == 2 else None
         return columns if not more and isinstance(columns, int) and columns > 1 else None
 
-    def _floors(self) -> tuple[OutputFloor, ...]:
-        reference = self.outputs(self.start.name)
+    def _floors(self, result: PipelineResult) -> tuple[OutputFloor, ...]:
         float64 = self.outputs(f"{self.start.name}_float64")
-        return measure_floors(reference, float64) if float64.is_dir() else rounding_floors(reference)
+        if float64.is_dir():
+            return measure_floors(self.outputs(self.start.name), float64)
+        return self.graph_floors(result.artifacts["onnx"], self.outputs("onnx"))
 
     def _edge(self, expected: str, actual: str, float_budget: FloatBudget, classes: int | None) -> EdgeReport:
         budget: Budget = float_budget

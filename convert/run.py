@@ -21,7 +21,7 @@ from convert.climb import Climb, Top
 from convert.feeding import OtherSizes, PreparedSamples, content_sha256, plan_samples, prepare_samples
 from convert.given_samples import distilled, from_object, require_distillable
 from convert.hosts import Hosts, WarmHosts
-from convert.judging import Judging, describe_files
+from convert.judging import Judging, describe_files, graph_floors
 from convert.ladder import ways
 from convert.memory import PeakMemory
 from convert.parity import ArtifactRuns, TorchReference
@@ -137,6 +137,9 @@ class _Run:
         outputs = self.workspace.scratch / "outputs"
         runs = ArtifactRuns(self.hosts, lambda: samples.result().value.judging, outputs)
         sizes = OtherSizes(self.hosts, start.inputs, lambda: samples.result().value)
+        floors = graph_floors(
+            self.hosts, lambda: samples.result().value.judging, self.workspace.scratch / "float64_graph"
+        )
         reference = None
         if start.source is not None:
             reference = TorchReference(
@@ -157,12 +160,12 @@ class _Run:
             progress=self.progress,
             runs=runs,
             reference=reference,
-            judging=lambda: Judging(start, sizes.told(), self.settings, runs.folder),
+            judging=lambda: Judging(start, sizes.told(), self.settings, runs.folder, floors),
             first=sizes,
             observers=(Frugality(self.hosts, large=start.weight_bytes > LARGE_WEIGHTS_BYTES),),
         ).to_the_top()
         records = runs.wait()
-        judging = Judging(start, sizes.told(), self.settings, runs.folder)
+        judging = Judging(start, sizes.told(), self.settings, runs.folder, floors)
         report = self._report(judging, top, records, started)
         self._write_reports(report, top.result)
         return report, Ledger(run_key=key, made=top.result.made, climbed=top.climbed)

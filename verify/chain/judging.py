@@ -11,6 +11,7 @@ from verify.chain.run import Chain, Ran
 from verify.compare import compare_edge
 from verify.errors import ToolError, WorkerDied
 from verify.floors import floors_from_graph
+from verify.influence import with_influences
 from verify.report.types import EdgeReport, Refusal
 from verify.tallies.grid import OutputGrid
 from verify.tolerance import (
@@ -106,16 +107,25 @@ def _floors_from_graph(chain: Chain) -> tuple[tuple[OutputFloor, ...], tuple[Ref
 
 
 def _edge(chain: Chain, expected: Ran, actual: Ran, floors: tuple[OutputFloor, ...]) -> EdgeReport:
-    return compare_edge(
+    budget, grids = _budget(chain, expected, actual, floors), _grids(actual)
+    edge = compare_edge(
         expected_name=expected.member.entry.name,
         actual_name=actual.member.entry.name,
         expected=expected.outputs,
         actual=actual.outputs,
-        budget=_budget(chain, expected, actual, floors),
+        budget=budget,
         sample_count=chain.samples.sample_count,
         class_count=chain.class_count,
-        grids=_grids(actual),
+        grids=grids,
         inputs=chain.samples.batches if chain.settings.pictures else None,
+    )
+    return with_influences(
+        edge,
+        expected=expected.outputs,
+        actual=actual.outputs,
+        mixed=chain.samples.mixed,
+        budget=budget,
+        grids=grids,
     )
 
 

@@ -17,6 +17,7 @@ from verify.errors import InputError, InputSpecInvalid
 from verify.reference_file import unpack_reference
 from verify.report.types import Refusal
 from verify.samples.axes import described, other_sizes, write_other_sizes
+from verify.samples.mixed import MixedInput, write_mixed_inputs
 from verify.samples.source import RandomSamples
 from verify.samples.spec import InputSpec
 from verify.samples.write import write_batches
@@ -38,6 +39,8 @@ class Samples:
     description: str
     sample_count: int
     added: tuple[str, ...] = ()
+    mixed: tuple[MixedInput, ...] = ()
+    """Of several inputs: batches that try each one by itself."""
     refusals: tuple[Refusal, ...] = ()
     unknown_ranges: tuple[str, ...] = ()
     """Integer inputs that were fed 0 and 1 for want of a better range."""
@@ -70,6 +73,8 @@ def prepare(
     sizes = other_sizes(ranged, _axes(members))
     if sizes:
         worker.run(write_other_sizes, folder=batches, inputs=ranged, sizes=sizes)
+    of_other_sizes = tuple(path.name for path in batch_paths(batches)[len(written.batch_sizes) :])
+    mixed = worker.run(write_mixed_inputs, folder=batches, inputs=tuple(spec.name for spec in ranged)).value
     also = f", also at {'; '.join(map(described, sizes))}" if sizes else ""
     return Samples(
         batches=batches,
@@ -77,7 +82,8 @@ def prepare(
         inputs=ranged,
         description=written.description + also,
         sample_count=written.sample_count,
-        added=tuple(path.name for path in batch_paths(batches)[len(written.batch_sizes) :]),
+        added=of_other_sizes,
+        mixed=mixed,
         refusals=written.refusals,
         unknown_ranges=tuple(
             spec.name
