@@ -3,37 +3,63 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from verify.console import progress_console, result_console
+from verify.console import print_error, progress_console, result_console
+from verify.errors import ExitCode, ToolError
+
+if TYPE_CHECKING:
+    from verify.inspection.types import Inspection
 
 
 def inspect(
-    model: Annotated[
-        Path,
+    models: Annotated[
+        list[Path],
         typer.Argument(
-            help="A .tflite, .onnx, .pb, .pth, .pt2 or .safetensors file, or a SavedModel folder.",
+            help=".tflite, .onnx, .pb, .pth, .pt2 or .safetensors files, or SavedModel folders.",
             metavar="MODEL",
             show_default=False,
         ),
     ],
     everything: Annotated[bool, typer.Option("--all", help="Show long lists whole.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything on stdout as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print everything on stdout as JSON: an object, or a list for several files.")
+    ] = False,
 ) -> None:
-    """Say what a model file is made of, without running it.
+    """Say what model files are made of, without running them.
 
     Signature, ops, parameters, multiply-accumulates, size by layer, quantization of every tensor; and which ops would
     leave the GPU, NNAPI, NPU, Edge TPU and Micro runtimes, by their published lists.
     """
-    from verify.inspection.json import INSPECTION
     from verify.inspection.opening import inspect_model
     from verify.inspection.terminal import render_inspection
 
-    with progress_console().status(f"reading {model.name}"):
-        found = inspect_model(model)
+    found: list[Inspection] = []
+    worst = ExitCode.PASS
+    for model in models:
+        try:
+            with progress_console().status(f"reading {model.name}"):
+                found.append(inspect_model(model))
+        except ToolError as error:
+            if len(models) == 1:
+                raise
+            print_error(error)
+            worst = max(worst, error.exit_code)
+            continue
+        if not as_json:
+            if len(found) > 1:
+                result_console().print()
+            render_inspection(found[-1], result_console(), everything=everything)
     if as_json:
-        result_console().print(INSPECTION.render(found), markup=False, soft_wrap=True, end="")
-        return
-    render_inspection(found, result_console(), everything=everything)
+        _print_json(found, several=len(models) > 1)
+    raise typer.Exit(int(worst))
+
+
+def _print_json(found: list[Inspection], *, several: bool) -> None:
+    from verify.inspection.json import INSPECTION
+
+    texts = [INSPECTION.render(one).rstrip() for one in found]
+    text = "[\n" + ",\n".join(texts) + "\n]" if several else texts[0]
+    result_console().print(text, markup=False, soft_wrap=True)

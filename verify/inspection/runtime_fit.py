@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verify.inspection.rules import broken
+from verify.inspection.run_time_sizes import run_time_sizes
 from verify.inspection.runtime_lists import Runtime, runtimes
 from verify.inspection.tflite_graph import Operator, unpacks_a_constant, with_unpacked_constants
 from verify.inspection.types import DynamicTensor, Layer, Leaving, RuntimeFit
-from verify.report import words as wording
+from verify.report import words
 
-_SIZES: Mapping[str, tuple[int, ...]] = {
-    "BROADCAST_TO": (1,),
-    "FILL": (0,),
-    "PAD": (1,),
-    "PADV2": (1,),
-    "RANGE": (0, 1, 2),
-    "RESHAPE": (1,),
-    "RESIZE_BILINEAR": (1,),
-    "RESIZE_NEAREST_NEIGHBOR": (1,),
-    "SLICE": (2,),
-    "STRIDED_SLICE": (1, 2, 3),
-    "TILE": (1,),
-    "TRANSPOSE_CONV": (0,),
-}
-"""Inputs of ops that decide the size of what they give."""
 _MOST_EXAMPLES = 3
 
 
@@ -41,11 +27,6 @@ class Facts:
 def fits_of(facts: Facts) -> tuple[RuntimeFit, ...]:
     """One for each stored list."""
     return tuple(_fit(runtime, facts) for runtime in runtimes())
-
-
-def run_time_sizes(operators: Sequence[Operator]) -> tuple[Operator, ...]:
-    """Ops that take the size of what they give from a computed tensor, other than one that SHAPE alone decides."""
-    return tuple(operator for operator in operators if _size_is_computed(operator))
 
 
 def _fit(runtime: Runtime, facts: Facts) -> RuntimeFit:
@@ -88,14 +69,21 @@ def _reason(runtime: Runtime, operator: Operator) -> str:
 
 
 def _blockers(runtime: Runtime, facts: Facts) -> list[str]:
-    if not (runtime.file.fixed_shapes and facts.dynamic):
-        return []
-    named = next((tensor for tensor in facts.dynamic if tensor.role == "input"), facts.dynamic[0])
-    shape = wording.dims(named.shape)
-    return [
-        f"{len(facts.dynamic)} tensors have an axis that the file leaves open ({named.name}: {shape}); every size has "
-        "to be fixed"
-    ]
+    found = []
+    if runtime.file.fixed_shapes and facts.dynamic:
+        named = next((tensor for tensor in facts.dynamic if tensor.role == "input"), facts.dynamic[0])
+        count = words.count(len(facts.dynamic), "tensor")
+        found.append(
+            f"{count} with an axis that the file leaves open ({named.name}: {words.dims(named.shape)}); every size has "
+            "to be fixed"
+        )
+    sizes = run_time_sizes(facts.operators) if runtime.file.static_sizes else ()
+    if sizes:
+        found.append(
+            f"{words.count(len(sizes), 'op')} whose results LiteRT can size only while it runs (first: {sizes[0].op} "
+            f"{sizes[0].name}); it is handed nothing of such a file"
+        )
+    return found
 
 
 def _leaving(operators: Sequence[Operator], reasons: Sequence[str]) -> tuple[Leaving, ...]:
@@ -108,24 +96,12 @@ def _leaving(operators: Sequence[Operator], reasons: Sequence[str]) -> tuple[Lea
 
 
 def _unchecked(runtime: Runtime, facts: Facts, reasons: Sequence[str]) -> tuple[str, ...]:
-    words: dict[str, None] = {}
+    conditions: dict[str, None] = {}
     for operator, reason in zip(facts.operators, reasons, strict=True):
         rule = runtime.rule(operator.op)
         if rule is not None and rule.unchecked and not reason:
-            words[f"{operator.op}: {rule.unchecked}"] = None
-    sizes = run_time_sizes(facts.operators) if runtime.file.static_sizes else ()
-    if sizes:
-        first = f"{wording.count(len(sizes), 'op')}, first {sizes[0].op} {sizes[0].name}"
-        words[
-            f"sizes are computed ({first}): where LiteRT cannot work them out before it runs, the runtime takes "
-            "nothing of the file"
-        ] = None
-    return tuple(words)
-
-
-def _size_is_computed(operator: Operator) -> bool:
-    sizes = [operator.inputs[at] for at in _SIZES.get(operator.op, ()) if at < len(operator.inputs)]
-    return any(tensor is not None and not tensor.constant for tensor in sizes)
+            conditions[f"{operator.op}: {rule.unchecked}"] = None
+    return tuple(conditions)
 
 
 def _parts(operators: Sequence[Operator], taken: Sequence[bool]) -> list[list[int]]:

@@ -63,7 +63,7 @@ class FileRule:
     fixed_shapes: bool = False
     """No axis may be left open."""
     static_sizes: bool = False
-    """No size may be computed while the model runs."""
+    """No size may be known only while the model runs: see :mod:`verify.inspection.run_time_sizes`."""
     unpacks_constants: bool = False
     """Whether it takes float16 and sparse constants together with the op that unpacks them."""
     parts: int | None = None

@@ -76,7 +76,7 @@ def _leaving(fit: RuntimeFit) -> list[str]:
 
 def _verdict(fit: RuntimeFit) -> str:
     if fit.staying == fit.ops:
-        return f"takes all of {words.count(fit.ops, 'op')}{', but:' if fit.blockers else ''}"
+        return f"takes all of {words.count(fit.ops, 'op')}{', but not this file:' if fit.blockers else ''}"
     share = f"takes {fit.staying} of {words.count(fit.ops, 'op')}"
     return f"{share}, in {fit.pieces} parts" if fit.pieces > 1 else share
 

@@ -9,13 +9,15 @@ from typing import Any
 
 from verify.errors import ModelUnreadable
 from verify.inspection.layers import kinds_of, macs_total, with_weights
-from verify.inspection.runtime_fit import Facts, fits_of, run_time_sizes
+from verify.inspection.run_time_sizes import run_time_sizes
+from verify.inspection.runtime_fit import Facts, fits_of
 from verify.inspection.signatures import Permutations, declared_permutations
 from verify.inspection.tflite_graph import Operand, Operator, indices, operands, operators
 from verify.inspection.tflite_layers import layers_of
 from verify.inspection.tflite_quantization import quantization_of, shape_of
 from verify.inspection.types import SCHEMA_VERSION, DynamicTensor, Inspection, NamedSignature, Role, Subgraph
 from verify.modules import modules_beside
+from verify.report import words
 from verify.runners.tflite_file import open_model
 from verify.signature import Quantization, TensorSpec
 
@@ -139,8 +141,8 @@ def _size_notes(ops: Sequence[Operator]) -> list[str]:
     sizes = Counter(operator.op for operator in run_time_sizes(ops))
     if not sizes:
         return []
-    listed = ", ".join(f"{count} {op}" for op, count in sizes.most_common())
-    return [f"sizes that are computed while it runs: {listed}"]
+    listed = words.op_counts(tuple(sizes.most_common()))
+    return [f"results that LiteRT can size only while it runs, so that GPU and NNAPI are handed nothing: {listed}"]
 
 
 def _counted(ops: Iterator[Operator]) -> tuple[tuple[str, int], ...]:

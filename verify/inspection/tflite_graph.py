@@ -28,19 +28,15 @@ class Operand:
     shape: tuple[int, ...]
     dynamic_axes: tuple[int, ...] = ()
     buffer: int = 0
+    constant: bool = False
+    """Whether its contents are in the file; an empty list of axes has none and is a constant all the same."""
     constant_bytes: int = 0
-    """0 for a tensor that is computed."""
     scales: int = 0
     scale: tuple[float, int] | None = None
     """Scale and zero point, where it has one of each."""
     blockwise: bool = False
     values: tuple[int, ...] | None = None
     """Of a small integer constant."""
-
-    @property
-    def constant(self) -> bool:
-        """Whether its contents are in the file."""
-        return self.constant_bytes > 0
 
 
 @dataclass(frozen=True)
@@ -100,11 +96,9 @@ def operators(model: Any, subgraph: int, tensors: tuple[Operand, ...]) -> Iterat
 def with_unpacked_constants(operators: Sequence[Operator]) -> tuple[Operator, ...]:
     """The ops as a delegate that unpacks float16 or sparse constants by itself sees them: with those as constants."""
     constants = {
-        (operator.subgraph, operator.outputs[0].index): replace(
-            operator.outputs[0], constant_bytes=operator.inputs[0].constant_bytes
-        )
+        (operator.subgraph, operator.outputs[0].index): replace(operator.outputs[0], constant=True)
         for operator in operators
-        if unpacks_a_constant(operator) and operator.inputs[0] is not None
+        if unpacks_a_constant(operator)
     }
     return tuple(
         replace(
@@ -147,6 +141,7 @@ def _operand(model: Any, index: int, tensor: Any) -> Operand:
         shape=shape,
         dynamic_axes=tuple(axis for axis, size in enumerate(signature) if size < 0),
         buffer=int(tensor.Buffer()),
+        constant=buffer is not None and (size > 0 or not buffer.DataIsNone()),
         constant_bytes=size,
         scales=0 if quantization is None else quantization.ScaleLength(),
         scale=_scale(quantization),

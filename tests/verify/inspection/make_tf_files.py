@@ -1,7 +1,7 @@
 """Writes what the inspection tests read beside the shared models; run as a script, so that pytest stays free of TF.
 
 A frozen graph with two ends, a TFLite file with a loop, one that needs the Flex delegate, one with float16 weights,
-and an int8 one whose sizes are all fixed.
+an int8 one whose sizes are all fixed, and four whose sizes LiteRT does or does not know beforehand.
 """
 
 import sys
@@ -49,6 +49,13 @@ lite(
     concrete(tf.linalg.inv, tf.TensorSpec((4, 4), tf.float32, "matrix")),
     target_spec=tf.lite.TargetSpec(supported_ops=[tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]),
 )
+
+
+vector = tf.TensorSpec((None, 3), tf.float32, "vector")
+lite("packed_size.tflite", concrete(lambda x: x + tf.fill(tf.stack([tf.shape(x)[0], 3]), 2.0), vector))
+lite("joined_size.tflite", concrete(lambda x: x + tf.fill(tf.concat([tf.shape(x)[:1], [3]], 0), 2.0), vector))
+lite("largest.tflite", concrete(lambda x: tf.math.top_k(x, 2).values, vector))
+lite("to_scalar.tflite", concrete(lambda x: tf.reshape(tf.reduce_sum(x), []), tf.TensorSpec((1, 3), tf.float32, "x")))
 
 
 convolved = concrete(

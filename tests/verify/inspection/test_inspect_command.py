@@ -103,3 +103,13 @@ def test_a_missing_file_is_bad_input():
     )
     assert done.returncode == 2
     assert "there is no nowhere.tflite" in done.stderr
+
+
+def test_several_files_give_a_list_and_a_broken_one_does_not_hide_the_rest(tf_models, tmp_path):
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"\xff\xff")
+    paths = [str(tf_models / "net_int8.tflite"), str(broken), str(tf_models / "net_saved_model")]
+    result = CliRunner().invoke(app, ["inspect", "--json", *paths])
+    assert result.exit_code == 2
+    assert [one["format"] for one in json.loads(result.stdout)] == ["TFLite", "SavedModel"]
+    assert "broken.onnx is no ONNX file" in result.stderr

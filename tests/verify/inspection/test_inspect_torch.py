@@ -47,6 +47,12 @@ def test_an_exported_program_gives_its_signature_ops_and_parameters(torch_files,
     assert {kind.op: kind.count for kind in found.ops}["aten.conv2d.default"] == 6
 
 
+def test_a_torchscript_archive_is_counted_as_its_state_dict_is(torch_files, state, tmp_path):
+    torch.jit.trace(ready(TinyMobileNet).module, torch.zeros(1, 3, 32, 32)).save(tmp_path / "scripted.pt")
+    found = read_model(tmp_path / "scripted.pt")
+    assert (found.format, found.parameters) == ("TorchScript archive", learnt(state))
+
+
 class Touch:
     """Unpickling it makes a file."""
 
