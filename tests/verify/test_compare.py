@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -220,3 +221,41 @@ def test_no_transposition_is_accepted(tmp_path, axes):
     cube = np.random.default_rng(0).normal(0, 1, (4, 4, 4, 4)).astype(np.float32)
     edge = _compare(tmp_path, [{"y": cube}], [{"y": np.ascontiguousarray(cube.transpose(axes))}])
     assert edge.outputs[0].failure == "over tolerance"
+
+
+@pytest.mark.parametrize(("gain", "told"), [(1.00002, False), (1.01, True)])
+def test_an_error_beyond_all_rounding_is_told_from_one_that_is_merely_too_large(tmp_path, gain, told):
+    """1000 roundings can make 6e-5 of the output at most."""
+    budget = FloatBudget((OutputFloor("y", 1e-7, 4e-7, FLOOR.basis, roundings=1000),))
+    wrong = [{"y": batch["y"] * np.float32(gain)} for batch in _outputs()]
+    (output,) = _compare(tmp_path, _outputs(), wrong, budget).outputs
+    assert output.failure == "over tolerance"
+    assert ("no order of additions explains it" in output.explanation) == told
+
+
+def test_the_sample_with_the_most_error_is_named(tmp_path):
+    (output,) = _compare(tmp_path, _outputs(), _changed(lambda b: _set(b, 7.0, batch=2))).outputs
+    assert output.worst_sample == "batch_002.npz[1]"
+    assert _compare(tmp_path, _outputs(), _outputs()).outputs[0].worst_sample == ""
+
+
+def test_zero_everywhere_is_named_so(tmp_path):
+    nothing = _changed(lambda b: [batch["y"].fill(0) for batch in b])
+    assert "as given, it is zero everywhere" in _compare(tmp_path, _outputs(), nothing).outputs[0].explanation
+
+
+def test_memory_does_not_grow_with_the_samples(tmp_path):
+    """What a comparison keeps of ten times the batches is at most a batch's worth more."""
+
+    def peak(count: int) -> int:
+        random = np.random.default_rng(0)
+        batches = [{"y": random.normal(0, 1, (4, 20_000)).astype(np.float32)} for _ in range(3)] * (count // 3)
+        folder = tmp_path / str(count)
+        tracemalloc.start()
+        edge = _compare(folder, batches, batches, sample_count=4 * count)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert edge.outputs[0].compared_values == 4 * count * 20_000
+        return most
+
+    assert peak(60) - peak(6) < 4 * 20_000 * 4

@@ -38,8 +38,8 @@ class Flip:
     """``batch_001.npz[1]``."""
     expected_class: int
     given_class: int
-    margin: float
-    """Between the expected scores' first and second."""
+    margin: float | None
+    """Between the expected scores' first and second; ``None`` where that is no finite number."""
     near_tie: bool
     """The margin is within what the scores may be off by: either answer is right."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ class _Flip:
     expected_class: int
     given_class: int
     margin: float
+    """Infinite where the scores are not finite."""
 
 
 @dataclass
@@ -38,11 +40,13 @@ class Top1Tally:
         if actual is None or actual.shape != expected.shape:
             return
         wanted, given = expected.argmax(axis=1), actual.argmax(axis=1)
-        second, first = np.partition(expected.astype(np.float64), -2, axis=1)[:, -2:].T
+        with np.errstate(invalid="ignore"):
+            second, first = np.partition(expected.astype(np.float64), -2, axis=1)[:, -2:].T
+            margins = first - second
         self.agreeing += int((wanted == given).sum())
-        self._margins.extend(first - second)
+        self._margins.extend(margins[np.isfinite(margins)])
         for row in np.flatnonzero(wanted != given):
-            margin = float(first[row] - second[row])
+            margin = float(margins[row]) if np.isfinite(margins[row]) else math.inf
             self._flip_margins.append(margin)
             self._flips.append(_Flip(f"{batch}[{row}]", int(wanted[row]), int(given[row]), margin))
         self._flips = sorted(self._flips, key=lambda flip: -flip.margin)[:SHOWN_FLIPS]
@@ -60,7 +64,13 @@ class Top1Tally:
         ties = int(np.count_nonzero(np.frombuffer(self._flip_margins) <= tie)) if self._flip_margins else 0
         median = float(np.median(np.frombuffer(self._margins))) if self._margins else None
         flips = tuple(
-            Flip(flip.sample, flip.expected_class, flip.given_class, flip.margin, flip.margin <= tie)
+            Flip(
+                flip.sample,
+                flip.expected_class,
+                flip.given_class,
+                flip.margin if math.isfinite(flip.margin) else None,
+                flip.margin <= tie,
+            )
             for flip in self._flips
         )
         return Top1(self.output, self.samples, self.agreeing, ties, median, flips, self._explanation(ties, median))
@@ -70,7 +80,8 @@ class Top1Tally:
         if not flipped:
             return f"Top-1 is the same for {self.agreeing} of {self.samples} samples."
         largest = max(self._flip_margins)
+        typical = f", the median margin is {median:.3g}" if median is not None else ""
         return (
             f"Top-1 of {self.output} moves for {flipped} of {self.samples} samples, {ties} of them near ties; the "
-            f"largest margin lost is {largest:.3g}, the median margin is {median:.3g}."
+            f"largest margin lost is {largest:.3g}{typical}."
         )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 from edges import FLOAT, QUANTIZED, compare, outputs
 
+from verify.jsonio import to_jsonable
 from verify.report.types import Verdict
 
 
@@ -86,3 +89,16 @@ def test_top1_flips_carry_their_margins(tmp_path):
     assert np.isclose(real.margin, best[-1] - best[-2])
     margins = [np.diff(np.sort(row)[-2:])[0] for batch in expected for row in batch["y"].astype(float)]
     assert np.isclose(edge.top1.median_margin, np.median(margins))
+
+
+def test_a_flip_of_masked_or_broken_scores_is_no_near_tie(tmp_path):
+    def alone(batches, best):
+        batches[2]["y"][0] = -np.inf
+        batches[2]["y"][0, best] = 1
+        return batches
+
+    edge = compare(tmp_path, alone(outputs(), 0), alone(outputs(), 1), class_count=6)
+    (flip,) = edge.top1.flips
+    assert (flip.margin, flip.near_tie, edge.top1.near_ties) == (None, False, 0)
+    assert np.isfinite(edge.top1.median_margin)
+    json.dumps(to_jsonable(edge), allow_nan=False)
