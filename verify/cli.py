@@ -127,9 +127,8 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
     if lock is not None:
         verification = _with_lock(verification, lock, update=update_lock)
     html = _write_report(verification, output) if output is not None else None
-    _print(verification, html, "json" if as_json else format)
-    if annotations:
-        _annotate(verification)
+    show = _print_annotated if annotations else _print
+    show(verification, html, "json" if as_json else format)
     raise typer.Exit(int(exit_code(verification.verdict)))
 
 
@@ -207,13 +206,19 @@ def _print(verification: Verification, html: Path | None, format_: str) -> None:
     render_verification(verification, result_console(), html_path=html)
 
 
-def _annotate(verification: Verification) -> None:
+def _print_annotated(verification: Verification, html: Path | None, format_: str) -> None:
+    """Text on stdout cannot be taken for GitHub's commands, whatever a model names its tensors; other formats stay."""
     from pathlib import Path
 
-    from verify.report.annotations import render_annotations
+    from verify.report.annotations import render_annotations, without_commands
 
-    for line in render_annotations(verification, Path.cwd()):
-        sys.stderr.write(f"{line}\n")
+    if format_ == "text":
+        with without_commands(sys.stdout):
+            _print(verification, html, format_)
+    else:
+        _print(verification, html, format_)
+    stream = sys.stdout if format_ == "text" else sys.stderr
+    stream.writelines(f"{line}\n" for line in render_annotations(verification, Path.cwd()))
 
 
 def main() -> NoReturn:

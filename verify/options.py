@@ -153,7 +153,11 @@ Format = Annotated[
 ]
 Annotations = Annotated[
     bool,
-    typer.Option("--annotations", help="Print failures as GitHub annotations too, on stderr.", rich_help_panel=_REPORT),
+    typer.Option(
+        "--annotations",
+        help="Print failures as GitHub annotations too: on stdout after the text, on stderr beside another format.",
+        rich_help_panel=_REPORT,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.", rich_help_panel=_REPORT)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=_RUN)]

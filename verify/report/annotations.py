@@ -7,7 +7,11 @@ message; ``:`` and ``,`` as well in a property.
 from __future__ import annotations
 
 import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from verify.report import words
 from verify.report.types import Verdict
@@ -33,6 +37,19 @@ def render_annotations(verification: Verification, root: Path) -> tuple[str, ...
     lines = [_of_finding(finding) for finding in troubles]
     lines += [_of_culprit(where, root) for where in verification.localisations if where.culprit is not None]
     return tuple(lines)
+
+
+@contextmanager
+def without_commands(stream: TextIO) -> Iterator[None]:
+    """What is written meanwhile is text to GitHub, though it begins as a command does (``stop-commands``)."""
+    token = secrets.token_hex(16)
+    stream.write(f"::stop-commands::{token}\n")
+    stream.flush()
+    try:
+        yield
+    finally:
+        stream.write(f"::{token}::\n")
+        stream.flush()
 
 
 def _of_finding(finding: Finding) -> str:

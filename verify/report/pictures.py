@@ -20,6 +20,7 @@ _UNIFORM_POINTS = SCATTER_POINTS - _WORST_POINTS
 _FIRST_DECADE, _LAST_DECADE = -20, 20
 _FINE_BINS = 20
 _MOST_BINS = 48
+_BLOCK_VALUES = 1 << 18
 
 _Floats = npt.NDArray[np.float64]
 
@@ -70,6 +71,14 @@ class _Worst:
     actual: float
 
 
+@dataclass(frozen=True)
+class _RowErrors:
+    """Of each sample: its RMS error, infinite where an error is not finite, and where its largest error is."""
+
+    badness: _Floats
+    places: npt.NDArray[np.int64]
+
+
 @dataclass
 class PictureCollector:
     """One output of two models. The uniform sample is drawn with a fixed seed, so that a run can be repeated."""
@@ -89,16 +98,26 @@ class PictureCollector:
         """Take in one batch; arrays of two shapes, or of no values, have no picture and are passed over."""
         if expected.shape != actual.shape or not expected.size:
             return
-        wanted, given = expected.astype(np.float64), actual.astype(np.float64)
-        with np.errstate(invalid="ignore", over="ignore"):
-            error = given - wanted
-        self._note_worst(wanted, given, error, batch)
-        finite = np.isfinite(error)
-        self.not_finite += int(finite.size - np.count_nonzero(finite))
-        pairs = np.stack([wanted[finite], given[finite]], axis=1)
-        self._note_sizes(error[finite])
-        self._note_uniform(pairs)
-        self._note_farthest(pairs, np.abs(error[finite]))
+        samples = expected.shape[0] if expected.ndim else 1
+        wanted, given = expected.reshape(samples, -1), actual.reshape(samples, -1)
+        together = max(1, _BLOCK_VALUES // wanted.shape[1])
+        for first in range(0, samples, together):
+            rows = slice(first, first + together)
+            found = self._note_rows(wanted[rows], given[rows])
+            row = int(found.badness.argmax())
+            if self.worst is None or found.badness[row] > self.worst.badness:
+                flat = int(found.places[row])
+                place = np.unravel_index(flat, expected.shape[1:]) if expected.ndim else ()
+                self.worst = _Worst(
+                    badness=float(found.badness[row]),
+                    index=self.samples + first + row,
+                    batch=batch,
+                    row=first + row,
+                    place=tuple(int(axis) for axis in place),
+                    expected=float(wanted[first + row, flat]),
+                    actual=float(given[first + row, flat]),
+                )
+        self.samples += samples
 
     def picture(self, inputs: Path) -> ErrorPicture | None:
         """What was collected, with the worst sample's inputs from their folder of batches; ``None`` of nothing."""
@@ -106,26 +125,32 @@ class PictureCollector:
             return None
         return ErrorPicture(self._histogram(), self._scatter(), self._worst_sample(inputs))
 
-    def _note_worst(self, wanted: _Floats, given: _Floats, error: _Floats, batch: str) -> None:
-        rows = error.reshape(error.shape[0], -1) if error.ndim else error.reshape(1, 1)
-        with np.errstate(over="ignore"):
-            badness = np.sqrt(np.mean(np.square(rows), axis=1))
-        badness = np.where(np.isfinite(badness), badness, np.inf)
-        row = int(badness.argmax())
-        if self.worst is None or badness[row] > self.worst.badness:
-            size = np.abs(rows[row])
-            flat = int(np.where(np.isfinite(size), size, np.inf).argmax())
-            place = np.unravel_index(flat, error.shape[1:]) if error.ndim else ()
-            self.worst = _Worst(
-                badness=float(badness[row]),
-                index=self.samples + row,
-                batch=batch,
-                row=row,
-                place=tuple(int(axis) for axis in place),
-                expected=float(wanted.reshape(rows.shape)[row, flat]),
-                actual=float(given.reshape(rows.shape)[row, flat]),
-            )
-        self.samples += rows.shape[0]
+    def _note_rows(self, wanted: Array, given: Array) -> _RowErrors:
+        """``(samples, values)``, a block of values at a time: float64 copies are never larger than that."""
+        count, size = wanted.shape
+        squares, largest, places = np.zeros(count), np.full(count, -1.0), np.zeros(count, np.int64)
+        for start in range(0, size, _BLOCK_VALUES):
+            part = slice(start, start + _BLOCK_VALUES)
+            one, other = wanted[:, part].astype(np.float64), given[:, part].astype(np.float64)
+            with np.errstate(invalid="ignore", over="ignore"):
+                error = other - one
+                squares += np.square(error).sum(axis=1)
+            finite = np.isfinite(error)
+            distance = np.where(finite, np.abs(error), np.inf)
+            top = distance.argmax(axis=1)
+            furthest = distance[np.arange(count), top]
+            places = np.where(furthest > largest, start + top, places)
+            largest = np.maximum(furthest, largest)
+            self._note_values(one[finite], other[finite], error[finite])
+            self.not_finite += int(finite.size - np.count_nonzero(finite))
+        badness = np.sqrt(squares / size)
+        return _RowErrors(np.where(np.isfinite(badness), badness, np.inf), places)
+
+    def _note_values(self, wanted: _Floats, given: _Floats, error: _Floats) -> None:
+        pairs = np.stack([wanted, given], axis=1)
+        self._note_sizes(error)
+        self._note_uniform(pairs)
+        self._note_farthest(pairs, np.abs(error))
 
     def _note_sizes(self, error: _Floats) -> None:
         size = np.abs(error)

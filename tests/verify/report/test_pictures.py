@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import tracemalloc
 from pathlib import Path
@@ -101,6 +102,37 @@ def test_memory_does_not_grow_with_the_number_of_batches():
     try:
         few = held_after(3)
         assert held_after(40) - few < 20_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_large_outputs_are_read_in_blocks_and_come_out_the_same(monkeypatch):
+    random = np.random.default_rng(3)
+    expected = random.normal(size=(5, 7, 11)).astype(np.float32)
+    actual = expected + random.normal(0, 1e-3, expected.shape).astype(np.float32)
+    whole = _picture([(expected, actual)])
+    for block in (1, 10, 77, 100):
+        monkeypatch.setattr("verify.report.pictures._BLOCK_VALUES", block)
+        blocks = _picture([(expected, actual)])
+        assert blocks.histogram == whole.histogram
+        assert blocks.scatter.worst_expected == whole.scatter.worst_expected
+        assert dataclasses.replace(blocks.worst, rms_error=0) == dataclasses.replace(whole.worst, rms_error=0)
+        assert blocks.worst.rms_error == pytest.approx(whole.worst.rms_error)
+
+
+def test_a_scalar_output_has_a_picture():
+    worst = _picture([(np.array(1.0), np.array(1.5)), (np.array(2.0), np.array(4.0))]).worst
+    assert (worst.index, worst.place, worst.expected, worst.actual) == (1, (), 2.0, 4.0)
+
+
+def test_an_output_of_many_megabytes_costs_a_few():
+    expected = np.ones((2, 3_000_000), np.float32)
+    actual = expected * np.float32(1.001)
+    collector = PictureCollector()
+    tracemalloc.start()
+    try:
+        collector.note(expected, actual, "batch_000.npz")
+        assert tracemalloc.get_traced_memory()[1] < 40e6
     finally:
         tracemalloc.stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from markdown_it import MarkdownIt
 from report_samples import HOSTILE, float_edge
 from verification_samples import SAMPLES, failing, inconclusive, passing, with_edges
 
-from verify.report.annotations import render_annotations
+from verify.report.annotations import render_annotations, without_commands
 from verify.report.junit import render_junit
 from verify.report.types import Verdict
 from verify.report.verification_files import write_all
@@ -174,6 +175,16 @@ def test_percent_comma_colon_and_newline_survive_an_annotation(samples, tmp_path
     _, properties, message = _parsed(render_annotations(verification, tmp_path)[0])
     assert "a,b:c%2C" in properties["title"]
     assert message == "50 % off,\\n::error::forged"
+
+
+def test_text_between_is_no_command_to_github():
+    stream = io.StringIO()
+    with without_commands(stream):
+        stream.write("::add-mask::x\n##[error]forged\n")
+    first, *text, last = stream.getvalue().splitlines()
+    token = re.fullmatch(r"::stop-commands::([0-9a-f]{32})", first)[1]
+    assert last == f"::{token}::"
+    assert text == ["::add-mask::x", "##[error]forged"]
 
 
 def test_a_culprit_is_annotated_at_its_line_below_the_checkout(samples, tmp_path):
