@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from verify.report.plot_axes import Axis, Tick
-from verify.report.verification import Layer, Localisation
+from verify.report.verification import NOT_FINITE_DB, Layer, Localisation
 from verify.report.verification_cards import layer_name, layer_sqnr
 
 _LEFT, _TOP = 42, 36
@@ -84,7 +84,7 @@ def _decibel_axis(layers: tuple[Layer, ...], bottom: float) -> Axis:
         value
         for layer in layers
         for value in (layer.sqnr_db, layer.local_sqnr_db)
-        if value is not None and math.isfinite(value)
+        if value is not None and _is_finite(value)
     ]
     low, high = min((0.0, *values)), max((_LEAST_SPAN_DB, *values))
     return Axis(low, high * 1.08, bottom, _TOP)
@@ -94,7 +94,11 @@ def _height(sqnr_db: float | None, axis: Axis) -> float:
     """``None`` is no error at all; what is not finite is the worst."""
     if sqnr_db is None:
         return axis.end - 6
-    return axis.at(sqnr_db if math.isfinite(sqnr_db) else axis.low)
+    return axis.at(sqnr_db if _is_finite(sqnr_db) else axis.low)
+
+
+def _is_finite(sqnr_db: float) -> bool:
+    return math.isfinite(sqnr_db) and sqnr_db > NOT_FINITE_DB
 
 
 def _culprit_index(where: Localisation) -> int | None:

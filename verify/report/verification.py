@@ -8,6 +8,8 @@ from enum import StrEnum
 from verify.report.types import EdgeReport, Refusal, Verdict
 
 VERIFICATION_SCHEMA_VERSION = "1"
+NOT_FINITE_DB = -1000.0
+"""In a file, the SQNR of a layer that is not finite on one side: JSON has no infinity, and ``null`` means identical."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class VerifiedModel:
 class Layer:
     """One tensor that two models have in common, in the order in which the judged model computes it.
 
-    SQNR in dB of ``actual`` against ``expected``; ``None`` when both are the same to the bit.
+    SQNR in dB of ``actual`` against ``expected``; ``None`` when both are the same to the bit, minus infinity (in a file
+    :data:`NOT_FINITE_DB`) when one side alone is not finite.
     """
 
     expected_tensor: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from verify.report import cards, words
 from verify.report.findings import NonFinite
 from verify.report.types import EdgeReport, OutputComparison, Verdict, worst_verdict
-from verify.report.verification import Drift, Layer, Standing, Verification, VerifiedModel
+from verify.report.verification import NOT_FINITE_DB, Drift, Layer, Standing, Verification, VerifiedModel
 
 DECISIONS = {
     Verdict.PASS: "They agree: ready to ship",
@@ -129,8 +129,10 @@ def layer_name(layer: Layer) -> str:
 
 
 def layer_sqnr(sqnr_db: float | None) -> str:
-    """``identical`` where there is no error."""
-    return "identical" if sqnr_db is None else words.decibels(sqnr_db)
+    """``identical`` where there is no error, ``not finite`` where that is why there is none."""
+    if sqnr_db is None:
+        return "identical"
+    return words.decibels(sqnr_db) if sqnr_db > NOT_FINITE_DB else "not finite"
 
 
 def _bare(verdict: Verdict) -> str:

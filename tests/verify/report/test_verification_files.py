@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import math
 import os
 import re
 from pathlib import Path
@@ -19,6 +20,7 @@ from verification_samples import SAMPLES, failing, inconclusive, passing, with_e
 from verify.report.annotations import render_annotations, without_commands
 from verify.report.junit import render_junit
 from verify.report.types import Verdict
+from verify.report.verification import NOT_FINITE_DB
 from verify.report.verification_files import write_all
 from verify.report.verification_json import SCHEMA_PATH, read_json, render_json, render_schema
 from verify.report.verification_markdown import MAX_CHARACTERS, render_markdown
@@ -62,6 +64,21 @@ def test_the_committed_schema_is_current_and_every_verification_follows_it(sampl
     jsonschema.Draft202012Validator.check_schema(schema)
     for verification in samples.values():
         jsonschema.validate(json.loads(render_json(verification)), schema)
+
+
+def test_a_layer_that_is_not_finite_does_not_come_back_as_identical(samples, tmp_path):
+    where = samples["fail"].localisations[0]
+    strange = dataclasses.replace(where.layers[10], sqnr_db=-math.inf, local_sqnr_db=math.nan)
+    where = dataclasses.replace(
+        where, layers=(strange, *where.layers[1:]), culprit=dataclasses.replace(where.culprit, layer=strange)
+    )
+    verification = dataclasses.replace(samples["fail"], localisations=(where,))
+    back = read_json(write_all(verification, tmp_path).json).localisations[0]
+    for layer in (back.layers[0], back.culprit.layer):
+        assert (layer.sqnr_db, layer.local_sqnr_db) == (NOT_FINITE_DB, NOT_FINITE_DB)
+    for report in (verification, read_json(tmp_path / "verification.json")):
+        assert "not finite here" in render_markdown(report)
+        assert "Cumulative SQNR here: not finite." in render_annotations(report, tmp_path)[-1]
 
 
 def test_numbers_stand_on_one_line_and_text_is_left_alone(samples):
