@@ -40,7 +40,9 @@ def inspect_onnx(path: Path) -> Inspection:
             f"{path} is no ONNX file: {type(error).__name__}: {error}", fix="it was cut off or damaged: copy it again"
         ) from error
     if not model.graph.node and not model.graph.output:
-        raise ModelUnreadable(f"{path} is no ONNX file, or an empty one: it has no nodes and no outputs")
+        raise ModelUnreadable(
+            f"{path} is no ONNX file, or an empty one: it has no nodes and no outputs", fix="copy or export it again"
+        )
     signature, quantization = signature_of(model.graph), quantization_of(model.graph)
     signatures = (NamedSignature("", signature.inputs, signature.outputs),)
     notes: list[str] = []

@@ -49,10 +49,16 @@ def _shapes(operator: Operator, rule: Rule) -> Iterator[str]:
     for tensor in _computed(operator):
         if rule.max_rank is not None and len(tensor.shape) > rule.max_rank:
             yield f"rank {len(tensor.shape)}, up to {rule.max_rank} taken"
-        if rule.inner_axes is not None and any(size != 1 for size in tensor.shape[: -rule.inner_axes]):
-            yield f"shape {_dims(tensor)}, only the innermost {rule.inner_axes} may be longer than 1"
+        yield from _outer_axes(tensor, rule.inner_axes)
         if rule.max_elements is not None and math.prod(tensor.shape) > rule.max_elements:
             yield f"{math.prod(tensor.shape)} elements, up to {rule.max_elements} taken"
+    for tensor in operator.outputs:
+        yield from _outer_axes(tensor, rule.output_inner_axes)
+
+
+def _outer_axes(tensor: Operand, inner: int | None) -> Iterator[str]:
+    if inner is not None and any(size != 1 for size in tensor.shape[:-inner]):
+        yield f"shape {_dims(tensor)}, only the innermost {inner} may be longer than 1"
 
 
 def _constants(operator: Operator, rule: Rule) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from verify.inspection.partition import partition
 from verify.inspection.rules import broken
 from verify.inspection.run_time_sizes import run_time_sizes
 from verify.inspection.runtime_lists import Runtime, runtimes
@@ -13,6 +14,10 @@ from verify.inspection.types import DynamicTensor, Layer, Leaving, RuntimeFit
 from verify.report import words
 
 _MOST_EXAMPLES = 3
+_NOT_HANDED = {
+    "first": "after an op that is not taken: the graph is split once",
+    "largest": "in a part that is left out: only the largest are taken by default",
+}
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,12 @@ def _fit(runtime: Runtime, facts: Facts) -> RuntimeFit:
     seen = with_unpacked_constants(facts.operators) if runtime.file.unpacks_constants else facts.operators
     reasons = [_reason(runtime, operator) for operator in seen]
     main = [at for at, operator in enumerate(seen) if operator.subgraph == 0]
-    parts = _parts([seen[at] for at in main], [not reasons[at] for at in main])
-    kept = {main[at] for part in parts[: runtime.file.parts] for at in part}
-    if runtime.file.parts is not None:
-        reasons = [
-            reason or ("" if at in kept else "after an op that is not taken: the graph is split once")
-            for at, reason in enumerate(reasons)
-        ]
+    parts = partition([seen[at] for at in main], [not reasons[at] for at in main])
+    handed = _handed(runtime, parts)
+    kept = {main[at] for part in handed for at in part}
+    if len(handed) < len(parts):
+        lost = {main[at] for part in parts for at in part} - kept
+        reasons = [_NOT_HANDED[runtime.file.which] if at in lost else reason for at, reason in enumerate(reasons)]
     staying = [at for at, reason in enumerate(reasons) if not reason]
     known = all(layer.macs is not None for layer in facts.layers)
     return RuntimeFit(
@@ -51,12 +55,19 @@ def _fit(runtime: Runtime, facts: Facts) -> RuntimeFit:
         ops=len(reasons),
         staying=len(staying),
         macs_staying=sum(facts.layers[at].macs or 0 for at in staying) if known else None,
-        pieces=len(parts[: runtime.file.parts]),
+        pieces=len(handed),
         blockers=tuple(_blockers(runtime, facts)),
         leaving=_leaving(facts.operators, reasons),
         unchecked=_unchecked(runtime, facts, reasons),
         note=runtime.note,
     )
+
+
+def _handed(runtime: Runtime, parts: list[list[int]]) -> list[list[int]]:
+    """The parts that the runtime takes of those it could."""
+    if runtime.file.which == "largest":
+        parts = sorted(parts, key=len, reverse=True)
+    return parts[: runtime.file.parts]
 
 
 def _reason(runtime: Runtime, operator: Operator) -> str:
@@ -102,30 +113,3 @@ def _unchecked(runtime: Runtime, facts: Facts, reasons: Sequence[str]) -> tuple[
         if rule is not None and rule.unchecked and not reason:
             conditions[f"{operator.op}: {rule.unchecked}"] = None
     return tuple(conditions)
-
-
-def _parts(operators: Sequence[Operator], taken: Sequence[bool]) -> list[list[int]]:
-    """The parts of a graph that a delegate gets: as LiteRT cuts it, as large as the order of computation lets them be.
-
-    Source: ``PartitionGraphIntoIndependentNodeSubsets`` in LiteRT's ``graph_info.cc``.
-    """
-    needs = [_needs(operator) for operator in operators]
-    gives = [{tensor.index for tensor in operator.outputs} for operator in operators]
-    ready = set[int]().union(*needs) - set[int]().union(*gives)
-    waiting, parts, wanted, idle = list(range(len(operators))), [], False, 0
-    while waiting and idle < 2:
-        part = []
-        for at in waiting:
-            if taken[at] == wanted and needs[at] <= ready:
-                part.append(at)
-                ready |= gives[at]
-        idle = 0 if part else idle + 1
-        if part and wanted:
-            parts.append(part)
-        waiting = sorted(set(waiting) - set(part))
-        wanted = not wanted
-    return parts
-
-
-def _needs(operator: Operator) -> set[int]:
-    return {tensor.index for tensor in operator.inputs if tensor is not None and not tensor.constant}

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 FOLDER = Path(__file__).with_name("runtimes")
 
@@ -27,6 +28,8 @@ class Rule:
     max_rank: int | None = None
     inner_axes: int | None = None
     """Only that many innermost axes of a computed tensor may be longer than 1, the batch apart."""
+    output_inner_axes: int | None = None
+    """The same of what the op gives alone."""
     max_elements: int | None = None
     max_version: int | None = None
     inputs: tuple[int, ...] = ()
@@ -67,7 +70,9 @@ class FileRule:
     unpacks_constants: bool = False
     """Whether it takes float16 and sparse constants together with the op that unpacks them."""
     parts: int | None = None
-    """How many parts of a graph it takes at most; ``None`` for any."""
+    """How many parts of a graph it takes at most, as it is set by default; ``None`` for any."""
+    which: Literal["first", "largest"] = "first"
+    """Which of them."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def _runtimes(page: Page, found: Inspection) -> None:
     page.heading("Where it would run, by each runtime's published list (not run)")
     for fit in found.runtimes:
         page.line(f"  {fit.name}: {_verdict(fit)}  [{fit.version}; list of {fit.as_of}]")
-        lines = [f"not as it is: {blocker}" for blocker in fit.blockers]
+        lines = [f"it has {blocker}" for blocker in fit.blockers]
         lines += _leaving(fit)
         page.lines([f"    {line}" for line in lines])
         for condition in fit.unchecked:
@@ -75,10 +75,10 @@ def _leaving(fit: RuntimeFit) -> list[str]:
 
 
 def _verdict(fit: RuntimeFit) -> str:
-    if fit.staying == fit.ops:
-        return f"takes all of {words.count(fit.ops, 'op')}{', but not this file:' if fit.blockers else ''}"
-    share = f"takes {fit.staying} of {words.count(fit.ops, 'op')}"
-    return f"{share}, in {fit.pieces} parts" if fit.pieces > 1 else share
+    of_all = f"{'all' if fit.staying == fit.ops else fit.staying} of {words.count(fit.ops, 'op')}"
+    if fit.blockers:
+        return f"would take {of_all}, but not of this file:"
+    return f"takes {of_all}, in {fit.pieces} parts" if fit.pieces > 1 else f"takes {of_all}"
 
 
 def _ops(page: Page, found: Inspection) -> None:

@@ -168,7 +168,7 @@ class RuntimeFit:
     macs_staying: int | None
     """``None`` where the file's multiply-accumulates are not known."""
     pieces: int
-    """Into how many parts the runtime's share of the main graph falls; the rest runs on the CPU in between."""
+    """In how many parts the runtime is handed its share of the main graph; the rest runs on the CPU in between."""
     blockers: tuple[str, ...] = ()
     """What keeps the whole file from the runtime, whatever its ops."""
     leaving: tuple[Leaving, ...] = ()

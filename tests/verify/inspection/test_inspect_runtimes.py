@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from verify.inspection.opening import read_model
+from verify.inspection.partition import partition
 from verify.inspection.rules import broken
 from verify.inspection.runtime_fit import Facts, fits_of
 from verify.inspection.runtime_lists import Rule, runtimes
@@ -128,12 +129,29 @@ def test_flex_leaves_every_runtime(tf_files):
 
 
 def test_an_op_in_the_middle_that_is_not_taken_cuts_the_graph_in_two():
-    gpu = next(one for one in fits_of(chain("RELU", "SOFTMAX", "UNIQUE", "RELU")) if one.runtime == "gpu")
-    assert (gpu.staying, gpu.pieces, gpu.macs_staying) == (3, 2, 30)
+    micro = next(one for one in fits_of(chain("RELU", "SOFTMAX", "ERF", "RELU")) if one.runtime == "micro")
+    assert (micro.staying, micro.pieces, micro.macs_staying) == (3, 2, 30)
+
+
+def test_the_gpu_takes_the_largest_part_alone_and_nnapi_three():
+    facts = chain("RELU", "ERF", "RELU", "RELU", "ERF", "RELU", "ERF", "RELU")
+    found = {one.runtime: one for one in fits_of(facts)}
+    assert (found["gpu"].staying, found["gpu"].pieces) == (2, 1)
+    assert (found["nnapi"].staying, found["nnapi"].pieces) == (4, 3)
+    assert ("RELU", 3) in {(one.op, one.count) for one in found["gpu"].leaving if "largest" in one.reason}
+
+
+def test_the_first_op_that_is_ready_decides_whose_the_next_part_is():
+    """RELU, then an op beside it that is not taken and feeds the last: LiteRT runs the first RELU for itself."""
+    relu = Operator(0, 0, "RELU", 1, False, (tensor(0),), (tensor(1),))
+    other = Operator(0, 1, "ERF", 1, False, (tensor(0),), (tensor(2),))
+    add = Operator(0, 2, "ADD", 1, False, (tensor(1), tensor(2)), (tensor(3),))
+    assert partition([relu, other, add], [True, False, True]) == [[0], [2]]
+    assert partition([other, relu, add], [False, True, True]) == [[1, 2]]
 
 
 def test_the_edge_tpu_takes_nothing_after_the_first_op_it_does_not_take():
-    facts = chain("RELU", "UNIQUE", "RELU", "RELU")
+    facts = chain("RELU", "ERF", "RELU", "RELU")
     integers = [
         dataclasses.replace(
             one,
@@ -164,6 +182,7 @@ CONSTANT = tensor(1, "int32", (2,), constant=True, constant_bytes=8, values=(0, 
         (Rule(ranks={"0": (4,)}), op(tensor(0)), "rank 2"),
         (Rule(max_rank=1), op(tensor(0)), "rank 2"),
         (Rule(inner_axes=1), op(tensor(0, shape=(2, 4))), "innermost 1"),
+        (Rule(output_inner_axes=1), op(tensor(0, shape=(2, 4))), "innermost 1"),
         (Rule(max_elements=3), op(tensor(0)), "4 elements"),
         (Rule(constant=(1,)), op(tensor(0), tensor(1)), "input 1 is computed"),
         (Rule(computed=(0,)), op(CONSTANT), "input 0 is a constant"),
