@@ -12,6 +12,7 @@ import typer
 
 from quantize.budget.goal import LEAST_INT8_MACS, MetricOption
 from quantize.calibration.method_names import RangesOption
+from quantize.recipe import IoOption
 from verify.console import progress_console, result_console, run_app
 
 if TYPE_CHECKING:
@@ -33,14 +34,6 @@ class TargetOption(StrEnum):
     INT4_WEIGHTS = "int4-weights"
     INT8 = "int8"
     INT16X8 = "int16x8"
-
-
-class IoOption(StrEnum):
-    """``--int8-io``."""
-
-    INT8 = "int8"
-    UINT8 = "uint8"
-    FLOAT32 = "float32"
 
 
 @app.command()
@@ -126,6 +119,7 @@ def quantize(
     from quantize.budget.words import exit_code
     from quantize.calibration.sources import Normalisation
     from quantize.command import STATIC, Request, Target, quantize_file
+    from quantize.correction.names import parse_corrections
     from quantize.recipe import IoType
     from verify.errors import InputError
 
@@ -135,6 +129,7 @@ def quantize(
             "there is nothing to do: neither samples nor --to were given",
             fix="give --calib data.npz for int8, or --to float16 or --to dynamic-int8, which need no samples",
         )
+    parse_corrections(corrections)
     target = Target((to or TargetOption.INT8).value.replace("-", "_"))
     if given and (calib or recipe):
         raise InputError(

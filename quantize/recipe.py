@@ -33,6 +33,14 @@ class IoType(StrEnum):
     INT16 = "int16"
 
 
+class IoOption(StrEnum):
+    """``--int8-io``: an :class:`IoType` that an int8 file can have."""
+
+    INT8 = "int8"
+    UINT8 = "uint8"
+    FLOAT32 = "float32"
+
+
 class Precision(StrEnum):
     """What an op computes in."""
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from convert.stages.base import Host, Stage, StageResult, flag, scratch_input
 from quantize.calibration.method_names import RangesOption
-from quantize.recipe import DEFAULT_MAX_SAMPLES, IoType
+from quantize.correction.names import parse_corrections
+from quantize.recipe import DEFAULT_MAX_SAMPLES, IoOption, IoType
 from verify.artifact import Artifact, Format, sha256_of
 from verify.errors import SamplesInvalid
 from verify.report.types import Refusal
@@ -72,7 +73,7 @@ class ToInt8(Stage):
     suffix: ClassVar[str] = "_int8.tflite"
     relevant_packages: ClassVar[tuple[str, ...]] = _PACKAGES
 
-    int8_io: IoType = flag(IoType.INT8, "What the int8 file takes and gives.")
+    int8_io: IoOption = flag(IoOption.INT8, "What the int8 file takes and gives.")
     keep_float: tuple[str, ...] = flag(
         (), "ops to leave in float: an op type, a PyTorch module (features.0.*) or a tensor", metavar="PATTERN"
     )
@@ -85,13 +86,15 @@ class ToInt8(Stage):
     ranges: RangesOption = flag(
         RangesOption.AUTO, "How int8 ranges are chosen; auto tries several on held-back samples."
     )
-    int8_corrections: str = flag(
-        "auto", "Corrections: auto, none, or some of equalize,smooth,gptq,bias.", metavar="NAMES"
-    )
+    corrections: str = flag("auto", "Corrections: auto, none, or some of equalize,smooth,gptq,bias.", metavar="NAMES")
     calibration: Path | None = scratch_input()
     """Folder of ``batch_*.npz`` in PyTorch layout; written by the pipeline from ``--calib``."""
     synthetic: bool = False
     """No flag: said by the pipeline where those samples are no real ones."""
+
+    def __post_init__(self) -> None:
+        """Raise ``InputError`` for corrections that there are not, before anything runs."""
+        parse_corrections(self.corrections)
 
     def call(self, artifact: Artifact, out: Path) -> StageResult:
         """Calibrate, quantize, load-check, write the recipe; raises ``SamplesInvalid`` or ``QuantizationFailed``."""
@@ -116,10 +119,10 @@ class ToInt8(Stage):
             out,
             calibration=self.calibration,
             signature=artifact.signature,
-            io=self.int8_io,
+            io=IoType(self.int8_io),
             max_samples=self.max_samples,
             scheme=scheme,
-            corrections=self.int8_corrections,
+            corrections=self.corrections,
             ranges=self.ranges,
             synthetic=self.synthetic,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import nets
@@ -19,6 +20,17 @@ from verify.model import ModelSource
 from verify.samples import ImagePreprocessing, InputSpec
 
 NETS = Path(nets.__file__)
+
+
+class Unrolled(torch.nn.Module):
+    """The same net, whose output is no row of scores."""
+
+    def __init__(self, net: torch.nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.net(image)[..., None]
 
 
 def opened(kind: type[torch.nn.Module], folder: Path, *inputs: str) -> OpenedModel:
@@ -43,11 +55,19 @@ def test_inputs_come_nearer_to_what_batch_norms_remember(made: Distilled) -> Non
     assert (image.shape, image.dtype) == ((8, 3, 32, 32), np.float32)
 
 
-def test_a_classifier_is_brought_to_decide(resnet: OpenedModel, made: Distilled) -> None:
-    image = torch.from_numpy(np.load(made.path)["image"])
-    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
-    distilled, random = (resnet.module(each).softmax(1).amax(1).mean() for each in (image, noise))
-    assert distilled > 1.5 * random
+@pytest.mark.parametrize(("gain", "decides"), [(20, True), (1, False)])
+def test_inputs_are_moved_towards_classes_where_the_head_has_learnt_to_decide(
+    gain: float, decides: bool, resnet: OpenedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convert.synthetic.distil.MOST_STEPS", 8)
+    head = resnet.module.get_submodule("fc")
+    monkeypatch.setattr(head, "weight", torch.nn.Parameter(gain * head.weight.detach()))
+    classless = replace(resnet, module=Unrolled(resnet.module))
+    image, other = (
+        np.load(distil(model, 0, 8, tmp_path / f"{at}.npz").path)["image"]
+        for at, model in enumerate((resnet, classless))
+    )
+    assert np.array_equal(image, other) is not decides
 
 
 def test_a_seed_gives_the_same_inputs_and_another_gives_others(

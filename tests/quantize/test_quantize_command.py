@@ -38,6 +38,13 @@ def test_samples_make_int8_and_a_recipe(folder):
     ]  # fmt: skip
 
 
+def test_a_correction_that_there_is_not_is_refused_before_the_file_is_looked_at(tmp_path):
+    done = quantize("missing.tflite", "--calib", "data.npz", "--corrections", "gptq,byas", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "there is no correction 'byas'" in done.stderr
+    assert "auto, none, or some of equalize,smooth,gptq,bias" in done.stderr
+
+
 def test_a_recipe_makes_the_same_file_again(folder):
     assert quantize("net_float32.tflite", "--calib", "data.npz", cwd=folder).returncode == 0
     remake = ("net_float32.tflite", "--recipe", "net.recipe.json", "-o", "again.tflite")

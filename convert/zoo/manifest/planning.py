@@ -15,7 +15,7 @@ from convert.zoo.job import Budgets, JobLimits, ModelTask, Source, SourceKind, T
 from convert.zoo.manifest.entries import Entry
 from convert.zoo.manifest.schema import ExpectTable, ModelTable
 from convert.zoo.plan import Expectation, PlannedModel
-from quantize.recipe import IoType
+from quantize.recipe import IoOption
 
 PUBLISHED = "DEFAULT"
 """The weights of an architecture by name, where nothing is said of them: those its library recommends."""
@@ -79,10 +79,10 @@ def _task(entry: Entry, command: str) -> ModelTask:
         lower=_changed(OnnxToSavedModel(), lowering=options.lowering, layout=_tuple(options.layout)),
         int8=_changed(
             ToInt8(),
-            int8_io=None if options.int8_io is None else IoType(options.int8_io),
+            int8_io=None if options.int8_io is None else IoOption(options.int8_io),
             max_samples=options.max_samples,
             ranges=options.ranges,
-            int8_corrections=options.int8_corrections,
+            corrections=options.corrections,
             keep_float=_tuple(options.keep_float),
             keep_int16=_tuple(options.keep_int16),
             input_stats=_tuple(options.input_stats),

@@ -178,7 +178,7 @@ class ModelOptions(Table):
     ranges: Annotated[RangesOption, Field(strict=False)] | None = Field(
         None, description="How int8 ranges are chosen: `auto` tries several on samples held back."
     )
-    int8_corrections: str | None = Field(
+    corrections: str | None = Field(
         None, description="Corrections before rounding: `auto`, `none`, or some of `equalize,smooth,gptq,bias`."
     )
     keep_float: list[str] | None = Field(
@@ -191,8 +191,8 @@ class ModelOptions(Table):
     require_full_int8: bool | None = Field(None, description="Fail if any op of the int8 file stays in float.")
     calibration: Text | None = Field(
         None,
-        description="Samples to calibrate static int8 on: a folder of images, `.npz`/`.npy`, `FILE.py:CALLABLE` or "
-        "`MODULE:CALLABLE`.",
+        description="Samples to calibrate static int8 on: a folder of images, `.npz`/`.npy`, `FILE.py:CALLABLE`, "
+        "`MODULE:CALLABLE`, or `synthetic` for inputs distilled from batch norms.",
     )
     evaluation: Text | None = Field(
         None, description="Samples to judge on; some of the calibration samples are held out if left out."

@@ -76,7 +76,7 @@ def test_every_option_of_the_command_line_has_a_key_that_reaches_it(tmp_path: Pa
         int8_io = "float32"
         max_samples = 5
         ranges = "mse"
-        int8_corrections = "gptq"
+        corrections = "gptq"
         keep_float = ["SOFTMAX"]
         keep_int16 = ["head"]
         input_stats = ["127.5,127.5"]
@@ -108,7 +108,7 @@ def test_every_option_of_the_command_line_has_a_key_that_reaches_it(tmp_path: Pa
     )  # fmt: skip
     assert task.lower == OnnxToSavedModel(lowering="exact", layout=("image=NCHW",))
     assert task.int8 == ToInt8(
-        int8_io=IoType.FLOAT32, max_samples=5, ranges=RangesOption.MSE, int8_corrections="gptq",
+        int8_io=IoType.FLOAT32, max_samples=5, ranges=RangesOption.MSE, corrections="gptq",
         keep_float=("SOFTMAX",), keep_int16=("head",), input_stats=("127.5,127.5",), require_full_int8=True,
     )  # fmt: skip
     settings = task.settings
