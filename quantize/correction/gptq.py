@@ -15,14 +15,16 @@ Floats = npt.NDArray[np.float32]
 
 DAMPING = 0.03
 """Of the mean diagonal: keeps errors from being put where the samples happen to show nothing."""
-LARGEST = 127
+LARGEST_INT8, LARGEST_INT4 = 127, 7
 PART = 1024
 """Inputs that are rounded together: the time for the inverse grows with the cube."""
 _BLOCK = 32
 
 
-def round_columns(weights: Floats, rows: Floats, scales: Floats, damping: float = DAMPING) -> Floats:
-    """Whole numbers in -127…127 for ``weights`` (groups, inputs, outputs), stored in steps of ``scales``.
+def round_columns(
+    weights: Floats, rows: Floats, scales: Floats, damping: float = DAMPING, largest: int = LARGEST_INT8
+) -> Floats:
+    """Whole numbers in -largest…largest for ``weights`` (groups, inputs, outputs), stored in steps of ``scales``.
 
     ``rows`` (groups, rows, inputs) are what enters, less its mean if biases take up the rest; ``scales`` (groups,
     outputs).
@@ -35,7 +37,7 @@ def round_columns(weights: Floats, rows: Floats, scales: Floats, damping: float 
         moments = _damped(entering.transpose(0, 2, 1) @ entering, damping)
         if left is not None:
             wanted = wanted + np.linalg.solve(moments, entering.transpose(0, 2, 1) @ left)
-        rounded[:, part] = _round_part(wanted, moments, scales)
+        rounded[:, part] = _round_part(wanted, moments, scales, largest)
         if len(parts) > 1:
             error = entering @ (weights[:, part] - rounded[:, part] * scales[:, None])
             left = error if left is None else left + error
@@ -48,7 +50,7 @@ def _damped(moments: Floats, damping: float) -> Floats:
     return moments
 
 
-def _round_part(weights: Floats, moments: Floats, scales: Floats) -> Floats:
+def _round_part(weights: Floats, moments: Floats, scales: Floats, largest: int) -> Floats:
     """One part. GPTQ in the form of LDLQ (2307.13304, theorem 6), which needs no inverse: with the moments as
     U D Uᵀ, U of unit diagonal, an input's weights are rounded after adding (what was rounded off those before) · U.
     """
@@ -63,7 +65,7 @@ def _round_part(weights: Floats, moments: Floats, scales: Floats) -> Floats:
         target = wanted[:, start:stop] + feedback[:, :start, start:stop].transpose(0, 2, 1) @ errors[:, :start]
         for at in range(start, stop):
             target[:, at - start] += np.einsum("gi,gio->go", feedback[:, start:at, at], errors[:, start:at])
-            nearest = np.clip(np.rint(target[:, at - start] * inverse), -LARGEST, LARGEST)
+            nearest = np.clip(np.rint(target[:, at - start] * inverse), -largest, largest)
             rounded[:, at] = nearest
             errors[:, at] = wanted[:, at] - nearest * scales
     result = np.empty_like(rounded)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from quantize.correction.decisions import MovedBias, RoundedWeights
-from quantize.correction.gptq import Floats, round_columns
+from quantize.correction.gptq import LARGEST_INT4, LARGEST_INT8, Floats, round_columns
 from quantize.correction.layers import Stored, as_columns, from_columns, some_rows
 from quantize.correction.names import Correction
 from quantize.correction.patches import BIAS_TYPES, moved_bias, packed
@@ -22,7 +22,7 @@ from quantize.correction.stepped_model import SteppedModel
 from quantize.correction.unpacked import Weighted
 from verify.runners.base import Batch
 from verify.signature import Signature
-from verify.stepping.contents import Array, constant, name_of, replace_constant
+from verify.stepping.contents import Array, constant, is_int4, name_of, replace_constant
 
 FEWEST_ROWS, MOST_ROWS = 512, 2048
 """Of what enters a layer. The same places are looked at in both models, so their means differ by rounding alone."""
@@ -88,7 +88,8 @@ class _Layer:
     def round(self, *, centred: bool) -> Array:
         """Stored weights; ``centred`` if the bias is to take up what changes in the mean."""
         rows = self._rows - self._mean if centred else self._rows
-        chosen = round_columns(self._weights, rows, self._by_output())
+        largest = LARGEST_INT4 if is_int4(self._rounded.graph, self._op.weights) else LARGEST_INT8
+        chosen = round_columns(self._weights, rows, self._by_output(), largest=largest)
         return from_columns(self._op, chosen, self._shape).astype(np.int8)
 
     def move_bias(self, chosen: Array) -> list[MovedBias]:

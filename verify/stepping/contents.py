@@ -31,24 +31,51 @@ def name_of(tensor: Any) -> str:
 
 
 def constant(model: Any, graph: Any, at: int, dtype: Any = np.float32) -> Array | None:
-    """A constant's values; ``None`` for an activation, a missing tensor, or one of another type."""
+    """A constant's values; ``None`` for an activation, a missing tensor, or one of another type.
+
+    Those of int4 tensors are int8.
+    """
     from ai_edge_litert.schema_py_generated import TensorType
 
     kinds = {np.float32: "FLOAT32", np.int8: "INT8", np.int32: "INT32", np.int64: "INT64"}
-    if at < 0 or graph.tensors[at].type != getattr(TensorType, kinds[dtype]):
+    halves = dtype is np.int8 and is_int4(graph, at)
+    if at < 0 or (graph.tensors[at].type != getattr(TensorType, kinds[dtype]) and not halves):
         return None
     data = model.buffers[graph.tensors[at].buffer].data
     if data is None or not len(data):
         return None
     shape = graph.tensors[at].shape
-    return np.frombuffer(np.asarray(data, np.uint8), dtype).reshape(() if shape is None else shape)
+    values: Array = np.frombuffer(np.asarray(data, np.uint8), dtype)
+    if halves:
+        values = _from_halves(values)[: int(np.prod(shape))]
+    return values.reshape(() if shape is None else shape)
+
+
+def is_int4(graph: Any, at: int) -> bool:
+    """Whether a tensor is stored in half bytes."""
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    return at >= 0 and bool(graph.tensors[at].type == TensorType.INT4)
 
 
 def replace_constant(model: Any, graph: Any, at: int, values: Array) -> None:
-    """Give a tensor a buffer of its own with these values."""
+    """Give a tensor a buffer of its own with these values, int8 ones of -8 to 7 for an int4 tensor."""
     from ai_edge_litert.schema_py_generated import BufferT
 
     buffer = BufferT()
-    buffer.data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+    flat = np.ascontiguousarray(values).reshape(-1)
+    buffer.data = (_to_halves(flat) if is_int4(graph, at) else flat).view(np.uint8)
     model.buffers.append(buffer)
     graph.tensors[at].buffer = len(model.buffers) - 1
+
+
+def _from_halves(stored: Array) -> Array:
+    """Two numbers a byte, the first in its lower half, each with a sign."""
+    halves: Array = np.stack([stored << 4, stored], axis=1).reshape(-1) >> 4
+    return halves
+
+
+def _to_halves(values: Array) -> Array:
+    even = np.append(values, np.zeros(len(values) % 2, np.int8)).astype(np.uint8)
+    halves: Array = (even[0::2] & 0x0F) | (even[1::2] << 4)
+    return halves

@@ -11,7 +11,8 @@ from quantize.correction.layerwise import Refined
 from quantize.correction.names import Correction, parse_corrections
 from quantize.correction.patches import packed
 from quantize.jobs import make_int8, remake_int8
-from quantize.recipe import IoType, write_recipe
+from quantize.recipe import IoType, Precision, write_recipe
+from quantize.scheme import Scheme
 from verify.errors import InputError
 from verify.metrics import error_sums
 from verify.runners.tflite_file import tflite_signature
@@ -24,8 +25,8 @@ def make(float_models, worker, tmp_path_factory):
     """``make("correlated", "gptq,bias")`` → the int8 file, made once, and its result."""
     folder, made = tmp_path_factory.mktemp("corrected"), {}
 
-    def run(model: str, corrections: str, again: str = ""):
-        key = f"{model}_{corrections}{again}"
+    def run(model: str, corrections: str, again: str = "", scheme: Scheme = Scheme()):  # noqa: B008  # frozen
+        key = f"{model}_{corrections}{again}_{scheme.weight_bits}_{scheme.activations}"
         if key not in made:
             source, out = float_models / f"{model}.tflite", folder / f"{key}.tflite"
             arguments = {"calibration": float_models / "image.npz", "signature": tflite_signature(source, {})}
@@ -36,6 +37,7 @@ def make(float_models, worker, tmp_path_factory):
                 io=IoType.FLOAT32,
                 max_samples=128,
                 corrections=corrections,
+                scheme=scheme,
                 **arguments,
             )
             made[key] = out, job.value
@@ -64,6 +66,17 @@ def test_weights_rounded_to_what_enters_gain(correction, make, infer, float_mode
     plain, corrected = make("correlated", "none")[0], make("correlated", correction)[0]
     source = float_models / "correlated.tflite"
     assert sqnr_db(infer, source, corrected, "logits") > sqnr_db(infer, source, plain, "logits") + 1
+
+
+@pytest.mark.parametrize("scheme", [Scheme(Precision.INT16), Scheme(weight_bits=4), Scheme(Precision.INT16, 4)])
+def test_corrections_gain_on_16x8_and_on_int4_weights_too(scheme, make, infer, float_models, worker, tmp_path):
+    plain, (corrected, result) = make("correlated", "none", "", scheme)[0], make("correlated", "auto", "", scheme)
+    source = float_models / "correlated.tflite"
+    assert sqnr_db(infer, source, corrected, "logits") > sqnr_db(infer, source, plain, "logits") + 1
+    recipe = tmp_path / "corrected.recipe.json"
+    write_recipe(recipe, result.recipe)
+    worker.run(remake_int8, model=source, out=tmp_path / "again.tflite", recipe=recipe)
+    assert (tmp_path / "again.tflite").read_bytes() == corrected.read_bytes()
 
 
 @pytest.mark.parametrize("model", ["correlated", "uneven", "mixed"])
