@@ -9,6 +9,7 @@ a class as well: 1912.08795, equations 1 and 4.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from verify.errors import SamplesInvalid
 from verify.runners.flatten import flatten_outputs
 
 GROUP = 8
-"""Inputs whose statistics are taken together, and that are in memory at once."""
+"""Inputs whose statistics are taken together."""
 FEWEST_GROUPS = 2
 FEWEST_STEPS, MOST_STEPS = 8, 60
 MOST_SECONDS = 25.0
@@ -36,8 +37,8 @@ MOST_SECONDS = 25.0
 _SECONDS_A_NUMBER = 7e-9
 _SECONDS_A_FLOP = 3e-11
 """Forward and backward, for each number that enters a batch norm and each operation of a forward pass."""
-_THREADS = 2
-"""How many there are shows in the last bits."""
+_AT_ONCE = 2
+"""Groups, each on one thread: how many work on one shows in the last bits, and they wait long where cores are busy."""
 
 TEMPERATURE = 3.0
 """Scores are divided by it before they are compared with classes: real ones differ by more than decides."""
@@ -59,9 +60,10 @@ def distil(opened: OpenedModel, seed: int, most: int, target: Path) -> Distilled
         [MovedInput(spec, part[at : at + GROUP]) for spec, part in zip(inputs, noise, strict=True)]
         for at in range(0, most, GROUP)
     ]
-    with _threads(_THREADS), distance.watching():
+    with _one_thread(), distance.watching(), ThreadPoolExecutor(_AT_ONCE) as pool:
         number, steps = _affordable(net, groups[0], distance, len(groups))
-        ends = [_descend(net, group, distance, steps, seed + at) for at, group in enumerate(groups[:number])]
+        seeds = range(seed, seed + number)
+        ends = list(pool.map(lambda group, own: _descend(net, group, distance, steps, own), groups[:number], seeds))
     arrays = [np.concatenate(each) for each in zip(*(end.samples for end in ends), strict=True)]
     np.savez(target, **dict(zip((spec.name for spec in inputs), arrays, strict=True)))
     first, last = (float(np.mean(each)) for each in zip(*((end.first, end.last) for end in ends), strict=True))
@@ -87,9 +89,9 @@ def _cannot(reason: str, first: str = "") -> SamplesInvalid:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def _one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(1)
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,13 +34,11 @@ class StatisticsDistance:
     """
 
     norms: list[torch.nn.Module]
-    elements: int = 0
-    """Numbers that entered batch norms."""
-    _layers: list[torch.Tensor] = field(default_factory=list)
+    _of_thread: threading.local = field(default_factory=threading.local)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Every forward of the net counts meanwhile."""
+        """Every forward of the net counts meanwhile, for the thread that it runs in."""
         handles = [norm.register_forward_pre_hook(self._add) for norm in self.norms]
         try:
             yield
@@ -48,14 +47,28 @@ class StatisticsDistance:
                 handle.remove()
 
     def take(self) -> torch.Tensor:
-        """The mean over all layers since the last call: a scalar, through which gradients flow."""
-        total = torch.stack(self._layers).mean()
-        self._layers.clear()
+        """The mean over all layers since the last call: a scalar, through which gradients flow; 0 if there was none."""
+        layers = self._layers
+        total = torch.stack(layers).mean() if layers else torch.zeros(())
+        layers.clear()
         return total
+
+    @property
+    def elements(self) -> int:
+        """How many numbers entered batch norms in this thread."""
+        count: int = getattr(self._of_thread, "elements", 0)
+        return count
+
+    @property
+    def _layers(self) -> list[torch.Tensor]:
+        if not hasattr(self._of_thread, "layers"):
+            self._of_thread.layers = []
+        layers: list[torch.Tensor] = self._of_thread.layers
+        return layers
 
     def _add(self, norm: Any, arguments: tuple[torch.Tensor, ...]) -> None:
         (entering, *_) = arguments
-        self.elements += entering.numel()
+        self._of_thread.elements = self.elements + entering.numel()
         others = [axis for axis in range(entering.dim()) if axis != 1]
         mean = entering.mean(others)
         variance = (entering.square().mean(others) - mean.square()).clamp(min=0) + _LEAST_VARIANCE

@@ -185,6 +185,20 @@ def test_a_file_where_the_output_folder_would_be_is_refused_at_once(tmp_path: Pa
     assert (tmp_path / "lenet").read_bytes() == b"a model without a suffix"
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--corrections", "gptq,byas", "there is no correction 'byas'"), ("--int8-io", "int16", "'int16' is not one of")],
+)
+def test_options_of_int8_that_there_are_not_are_refused_before_anything_runs(
+    option: str, value: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "net.pth").write_bytes(b"never opened")
+    run = convert("pth2tflite", "net.pth", option, value, cwd=tmp_path)
+    assert run.returncode == 2
+    assert said in run.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["net.pth"]
+
+
 def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:
     run = convert("pth2tflite", "absent.pth", cwd=tmp_path)
     assert run.returncode == 2
