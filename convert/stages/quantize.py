@@ -11,7 +11,7 @@ from quantize.calibration.method_names import RangesOption
 from quantize.correction.names import parse_corrections
 from quantize.recipe import DEFAULT_MAX_SAMPLES, IoOption, IoType
 from verify.artifact import Artifact, Format, sha256_of
-from verify.errors import SamplesInvalid
+from verify.errors import InputError, SamplesInvalid
 from verify.report.types import Refusal
 
 if TYPE_CHECKING:
@@ -93,8 +93,12 @@ class ToInt8(Stage):
     """No flag: said by the pipeline where those samples are no real ones."""
 
     def __post_init__(self) -> None:
-        """Raise ``InputError`` for corrections that there are not, before anything runs."""
+        """Raise ``InputError`` for options that mean nothing, before anything runs."""
         parse_corrections(self.corrections)
+        if self.int8_io not in set(IoOption):
+            raise InputError(
+                f"an int8 file with {self.int8_io} inputs and outputs", fix=f"give {', '.join(IoOption)} as int8_io"
+            )
 
     def call(self, artifact: Artifact, out: Path) -> StageResult:
         """Calibrate, quantize, load-check, write the recipe; raises ``SamplesInvalid`` or ``QuantizationFailed``."""

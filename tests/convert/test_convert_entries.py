@@ -12,7 +12,7 @@ import pytest
 from convert import pth2tflite
 from convert.stages.export import ExportOnnx
 from convert.stages.quantize import ToInt8
-from quantize.recipe import IoType
+from quantize.recipe import IoOption
 from verify.errors import InputError
 from verify.report.types import Verdict
 
@@ -53,7 +53,7 @@ def test_python_gets_the_report_and_the_files(folder: Path) -> None:
         output=folder / "from_python",
         calib="random",
         export=LENET,
-        int8=ToInt8(int8_io=IoType.UINT8),
+        int8=ToInt8(int8_io=IoOption.UINT8),
     )
     assert report.verdict is Verdict.PASS
     int8 = next(artifact for artifact in report.artifacts if artifact.name == "int8")

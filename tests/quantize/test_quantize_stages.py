@@ -6,10 +6,10 @@ import pytest
 from convert.stages.base import run_stage, stage_from_json
 from convert.stages.quantize import ToDynamicInt8, ToFloat16, ToInt8
 from quantize.calibration.method_names import RangeMethod, RangesOption
-from quantize.recipe import IoType, read_recipe
+from quantize.recipe import IoOption, read_recipe
 from verify.artifact import Artifact, Format, sha256_of
 from verify.batches import batch_name, write_batch
-from verify.errors import SamplesInvalid
+from verify.errors import InputError, SamplesInvalid
 from verify.runners.tflite_file import tflite_signature
 
 
@@ -48,7 +48,7 @@ def test_weight_only_stages_keep_the_declared_layout(stage, run, tmp_path):
 
 
 def test_int8_is_calibrated_from_pytorch_layout_and_leaves_its_recipe(run, photos, tmp_path):
-    result = run(ToInt8(calibration=photos, int8_io=IoType.UINT8, max_samples=8))
+    result = run(ToInt8(calibration=photos, int8_io=IoOption.UINT8, max_samples=8))
     image = result.artifact.signature.input("image")
     assert (image.dtype, image.permutation, image.shape) == ("uint8", (0, 2, 3, 1), ("N", 16, 16, 3))
     assert image.quantization is not None
@@ -73,8 +73,14 @@ def test_without_samples_int8_says_how_to_get_it(run):
         run(ToInt8())
 
 
+@pytest.mark.parametrize("options", [{"corrections": "gptq,byas"}, {"int8_io": "int16"}])
+def test_options_that_mean_nothing_are_refused_at_once(options):
+    with pytest.raises(InputError):
+        ToInt8(**options)
+
+
 @pytest.mark.parametrize(
-    "stage", [ToFloat16(), ToDynamicInt8(), ToInt8(int8_io=IoType.FLOAT32, max_samples=3, ranges=RangesOption.MSE)]
+    "stage", [ToFloat16(), ToDynamicInt8(), ToInt8(int8_io=IoOption.FLOAT32, max_samples=3, ranges=RangesOption.MSE)]
 )
 def test_stages_survive_json(stage):
     assert stage_from_json(stage.to_json()) == stage

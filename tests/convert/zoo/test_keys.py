@@ -18,7 +18,7 @@ from convert.zoo.job import Budgets, ModelTask, Source, SourceKind, Target
 from convert.zoo.keys import OneLook, job_key
 from convert.zoo.sources import HashMemo
 from convert.zoo.stages import stages_for
-from quantize.recipe import IoType
+from quantize.recipe import IoOption
 from verify.worker import Limits
 
 SOURCE = "ab" * 32
@@ -56,7 +56,7 @@ def with_settings(**changes: object) -> ModelTask:
         dataclasses.replace(TASK, export=ExportOnnx(arch="net.py:Net", opset=18)),
         dataclasses.replace(TASK, export=ExportOnnx(arch="net.py:Other")),
         dataclasses.replace(TASK, lower=OnnxToSavedModel(lowering="onnx2tf")),
-        dataclasses.replace(TASK, int8=ToInt8(int8_io=IoType.UINT8)),
+        dataclasses.replace(TASK, int8=ToInt8(int8_io=IoOption.UINT8)),
         dataclasses.replace(TASK, budgets=Budgets(max_size_bytes={Target.INT8: 1})),
         dataclasses.replace(TASK, budgets=Budgets(min_top1_agreement={Target.INT8: 0.9})),
         with_settings(seed=1),

@@ -20,7 +20,7 @@ from convert.zoo.manifest.units import parse_bytes, parse_seconds
 from convert.zoo.plan import Zoo
 from convert.zoo.result import Outcome
 from quantize.calibration.method_names import RangesOption
-from quantize.recipe import IoType
+from quantize.recipe import IoOption
 from verify.errors import ExitCode, InputError
 
 TODAY = date(2026, 11, 20)
@@ -108,7 +108,7 @@ def test_every_option_of_the_command_line_has_a_key_that_reaches_it(tmp_path: Pa
     )  # fmt: skip
     assert task.lower == OnnxToSavedModel(lowering="exact", layout=("image=NCHW",))
     assert task.int8 == ToInt8(
-        int8_io=IoType.FLOAT32, max_samples=5, ranges=RangesOption.MSE, corrections="gptq",
+        int8_io=IoOption.FLOAT32, max_samples=5, ranges=RangesOption.MSE, corrections="gptq",
         keep_float=("SOFTMAX",), keep_int16=("head",), input_stats=("127.5,127.5",), require_full_int8=True,
     )  # fmt: skip
     settings = task.settings
