@@ -127,7 +127,7 @@ def _write(kept: dict[str, Kept], docs: Path) -> None:
         "tested": to_jsonable(tested, tuple[Tested, ...]),
         "clean": to_jsonable(clean, tuple[Clean, ...]),
     }
-    write_text(docs.with_suffix(".json"), json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    write_text(docs.with_suffix(".json"), json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n")
     write_text(docs.with_suffix(".md"), render(tested, clean, libraries))
 
 

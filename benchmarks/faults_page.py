@@ -37,6 +37,7 @@ def render(tested: Sequence[Tested], clean: Sequence[Clean], libraries: Sequence
     kinds = [result.kind for result in tested[0].strict.results] if tested else []
     parts = [_INTRODUCTION.format(kinds=len(kinds), models=len({test.subject for test in tested}))]
     parts += ["## Counts\n", _counts(tested), "## Int8 files and their budgets\n", _budgets(tested)]
+    parts += ["## Slipped through\n", _slipped(tested)]
     parts += ["## Every kind in every file\n", _matrix(tested), "## Conversions without a fault\n", _clean(clean)]
     parts.append(f"Measured with {', '.join(f'{name} {version}' for name, version in libraries)}.\n")
     return "\n".join(parts)
@@ -83,7 +84,7 @@ def _budgets(tested: Sequence[Tested]) -> str:
     text = (
         "The default budget of an int8 file, 15 dB SQNR, is loose for a file that reaches more: what it loses to a "
         "fault within that room is not seen. The table above and the one below judge int8 files by what each reaches "
-        "less 1 dB, which is what `--self-test` proposes for `--min-sqnr-db`; here the default stands beside it.\n"
+        "less 1 dB, which is what `--lock` holds it to and `--self-test` proposes; here the default stands beside it.\n"
     )
     heads = (
         "net",
@@ -99,6 +100,16 @@ def _budgets(tested: Sequence[Tested]) -> str:
         missed = ", ".join(result.kind for result in test.default.of(Outcome.SLIPPED)) if test.default else ""
         reached = test.tight.budget.removeprefix("at least ").removesuffix(" SQNR")
         lines.append(_row([test.subject, reached, _of(_numbers(test.tight)), default, missed]))
+    return "\n".join(lines) + "\n"
+
+
+def _slipped(tested: Sequence[Tested]) -> str:
+    found = [(test, result) for test in tested for result in test.strict.of(Outcome.SLIPPED)]
+    if not found:
+        return "None.\n"
+    lines = ["How much each copy changes, against what counts, and how far it then is from the trusted model:\n"]
+    for test, result in found:
+        lines.append(f"- {test.subject} {test.file}, {result.title} ({result.where}): {result.evidence}")
     return "\n".join(lines) + "\n"
 
 

@@ -64,8 +64,8 @@ def _advice(test: SelfTest) -> str | None:
     if test.tight_sqnr_db is None or not test.of(Outcome.SLIPPED):
         return None
     return (
-        f"The model reaches more than this budget asks: with --min-sqnr-db {test.tight_sqnr_db:.1f}, "
-        f"{len(tight)}/{len(test.harmful)} would be detected."
+        f"The model reaches more than this budget asks: with --min-sqnr-db {test.tight_sqnr_db:.1f}, or its "
+        f"drift recorded by --lock, {len(tight)}/{len(test.harmful)} would be detected."
     )
 
 

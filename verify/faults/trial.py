@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,9 +78,15 @@ def _evidence(edge: EdgeReport) -> str:
     return f"{failed.name}: {failed.explanation}"
 
 
+def _worst(edge: EdgeReport) -> str:
+    """What was said of the output that is farthest off."""
+    worst = min(edge.outputs, key=lambda output: math.inf if output.sqnr_db is None else output.sqnr_db)
+    return f"{worst.name}: {worst.explanation}"
+
+
 def _missed(injected: Injected, clean: EdgeReport, edge: EdgeReport, effect: Effect) -> FaultResult:
     if effect.beyond:
-        evidence = f"judged {edge.verdict.value}, although {effect.phrase}"
+        evidence = f"judged {edge.verdict.value}, although {effect.phrase}: {_worst(edge)}"
         return _result(injected, Outcome.SLIPPED, evidence, tight=_worse(clean, edge))
     if effect.identical or clean.kind is EdgeKind.FLOAT:
         return _result(injected, Outcome.HARMLESS, effect.phrase)

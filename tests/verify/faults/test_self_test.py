@@ -9,9 +9,13 @@ import sys
 import pytest
 from self_tests import run_self_test
 
+from verify.artifact import Format
+from verify.chain.workers import open_workers
 from verify.errors import ExitCode, InputError
+from verify.faults.inject import fault_kinds
 from verify.faults.result import Outcome
 from verify.faults.terminal import self_test_exit_code
+from verify.worker import Limits
 
 
 def _kinds(test, *outcomes: Outcome) -> set[str]:
@@ -101,3 +105,11 @@ def test_json_holds_every_fault(everything):
     assert done.returncode == ExitCode.PARITY_FAILED, done.stderr
     results = json.loads(done.stdout)["results"]
     assert {result["outcome"] for result in results} == {outcome.value for outcome in Outcome}
+
+
+def test_a_worker_that_died_is_replaced_for_the_next_copy():
+    with open_workers(Limits()) as (workers, _):
+        first = workers.of(Format.TFLITE)
+        first.kill()
+        assert workers.of(Format.TFLITE) is not first
+        assert workers.of(Format.TFLITE).run(fault_kinds).value == fault_kinds()
