@@ -101,6 +101,33 @@ def test_a_model_whose_samples_are_apart_has_a_spread_of_roundings(tmp_path):
     assert all(spread.max_abs < 1e-5 for spread in measure_spread(**ran))
 
 
+def _write_lrn(path):
+    """(N, 8, 4, 4): ONNX 1.19.1's own reference implementation normalises as many channels as there are samples."""
+    graph = helper.make_graph(
+        [helper.make_node("LRN", ["x"], ["y"], size=3, alpha=0.5)],
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 8, 4, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 8, 4, 4])],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), str(path))
+    return path
+
+
+def test_a_float64_that_no_rounding_explains_is_not_trusted(tmp_path, monkeypatch):
+    ran = _run(_write_lrn(tmp_path / "net.onnx"), tmp_path, x=(8, 4, 4))
+    monkeypatch.setattr("verify.runners.onnx_float64_ops.FAST_OPS", ())
+    found = floors_from_graph(**ran, scratch=tmp_path / "scratch")
+    assert "an op in ONNX's reference implementation must be wrong" in found.no_float64
+    assert found.floors[0].rms < 1e-6
+
+
+def test_local_response_normalisation_goes_over_all_channels(tmp_path):
+    ran = _run(_write_lrn(tmp_path / "net.onnx"), tmp_path, x=(8, 4, 4))
+    found = floors_from_graph(**ran, scratch=tmp_path / "scratch")
+    assert found.no_float64 == ""
+    assert found.floors[0].rms < 1e-6
+
+
 def test_a_spread_above_the_floor_widens_it_and_says_so():
     (wider,), notes = widened_by((FLOOR,), (Spread("y", 3e-6, 2e-6),))
     assert (wider.rms, wider.max_abs) == (3e-6, 4e-6)

@@ -74,6 +74,20 @@ class AveragePool(OpRun):  # type: ignore[misc]
         return (total / count,)
 
 
+class LRN(OpRun):  # type: ignore[misc]
+    """Over all channels: the reference implementation (onnx 1.19.1) stops at as many as the batch has samples."""
+
+    op_domain = ""
+
+    def _run(self, x: Floats, **attributes: Any) -> tuple[Floats]:
+        size, channels = attributes["size"], x.shape[1]
+        before, after = (size - 1) // 2, size // 2
+        padding = [(0, 0), (before, after), *([(0, 0)] * (x.ndim - 2))]
+        squares = np.pad(x**2, padding)
+        total = sum(squares[:, at : at + channels] for at in range(size))
+        return (x / (attributes["bias"] + attributes["alpha"] / size * total) ** attributes["beta"],)
+
+
 class Sigmoid(OpRun):  # type: ignore[misc]
     """Of all values at once."""
 
@@ -159,4 +173,4 @@ class Window:
         return low, high, max(0, (made - 1) * stride + reach - size - low - high), made
 
 
-FAST_OPS: tuple[Any, ...] = (Conv, MaxPool, AveragePool, Resize, Sigmoid)
+FAST_OPS: tuple[Any, ...] = (Conv, MaxPool, AveragePool, LRN, Resize, Sigmoid)
