@@ -66,7 +66,7 @@ class _Judge:
                 return output, drift if record else None
             refusal = self._refused(exception, output)
             if refusal:
-                failed = replace(output, verdict=Verdict.FAIL, explanation=f"{output.explanation} {refusal}")
+                failed = replace(output, verdict=Verdict.FAIL, explanation=f"{refusal} {output.explanation}")
                 return failed, replace(drift, standing=Standing.EXPIRED, explanation=refusal)
             terms = f"Accepted until {exception.expires} by {exception.owner}: {exception.reason.rstrip('.')}."
             output = replace(output, verdict=Verdict.PASS, failure=None, explanation=f"{output.explanation} {terms}")

@@ -70,6 +70,12 @@ def next_steps(edges: Sequence[EdgeReport], inputs: Sequence[InputCoverage], *, 
 def _reason(edge: EdgeReport) -> str:
     output = next((it for it in edge.outputs if it.verdict is edge.verdict), None)
     if output is None:
-        return "nothing could be compared"
-    explanation = output.explanation.rstrip(".")
-    return f"output {output.name}, {explanation[:1].lower()}{explanation[1:]}"
+        by_task = edge.task is not None and edge.task.verdict is edge.verdict
+        return _first_sentence(edge.task.explanation) if edge.task and by_task else "nothing could be compared"
+    return f"output {output.name}, {_first_sentence(output.explanation)}"
+
+
+def _first_sentence(text: str) -> str:
+    """To stand in another one; the rest is below the headline."""
+    sentence = text.split(". ", maxsplit=1)[0].rstrip(".")
+    return f"{sentence[:1].lower()}{sentence[1:]}"

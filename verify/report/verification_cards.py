@@ -101,8 +101,15 @@ def _of_edge(edge: EdgeReport) -> Finding:
 
 
 def also_measured(edge: EdgeReport) -> tuple[str, ...]:
-    """Sentences on what was measured beside the error: steps, answers that changed, the task, values not finite."""
-    said = [f"{output.name}: {output.quantized.explanation}" for output in edge.outputs if output.quantized]
+    """Sentences on what was measured beside the error: steps, answers that changed, the task, values not finite.
+
+    What an output's own explanation has said already is not said again.
+    """
+    said = [
+        f"{output.name}: {output.quantized.explanation}"
+        for output in edge.outputs
+        if output.quantized and output.quantized.explanation not in output.explanation
+    ]
     for output in edge.outputs:
         sides = ((edge.expected, output.expected_nonfinite), (edge.actual, output.actual_nonfinite))
         said += [_strange(output.name, side, ledger) for side, ledger in sides if ledger]

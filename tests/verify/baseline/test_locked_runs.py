@@ -12,7 +12,8 @@ from verification_samples import passing, with_edges
 from verify.baseline.apply import with_lock
 from verify.baseline.lock import Accepted, Lock, LockedOutput
 from verify.baseline.lock_file import read_lock, write_lock
-from verify.report.types import Verdict
+from verify.chain.verdict import headline
+from verify.report.types import TaskComparison, Verdict
 from verify.report.verification import Standing
 
 SAMPLES = "32 photo crops from photos/"
@@ -161,6 +162,7 @@ def test_an_exception_holds_to_the_end_of_its_last_day(base, tmp_path, expires, 
             "The exception that ada was granted in parity.lock.json expired on 2026-03-13 (too few photos): mend the "
             "model, or renew it there." in told.edges[0].outputs[0].explanation
         )
+        assert "output logits, the exception that ada was granted in parity.lock.json expired" in told.headline
 
 
 def test_recording_again_does_not_renew_an_expired_exception(base, tmp_path):
@@ -226,3 +228,14 @@ def test_a_failure_without_an_exception_shows_its_drift_too(base, tmp_path):
     told = with_lock(_failing(base), path, update=False)
     assert told.baseline.drifts[0].standing is Standing.WORSE
     assert told.edges[0].outputs[0].failure == "below budget"
+
+
+def test_a_headline_is_one_sentence_and_names_the_task_where_that_decided(base):
+    long = dataclasses.replace(BELOW, explanation="Below budget: 12.5 dB SQNR. 97.9 % are within one step. And so on.")
+    edge = quantized_edge("a.onnx", "b.tflite", long, verdict=Verdict.FAIL)
+    told = headline(base.models, (edge,))
+    assert told == "b.tflite does not agree with a.onnx: output logits, below budget: 12.5 dB SQNR."
+    task = TaskComparison("top-1", 64, 0.9, 0.7, 0.2, 0.1, 0.3, 0.05, Verdict.FAIL, "Top-1 drops by 0.2. More.")
+    worse = quantized_edge("a.onnx", "b.tflite", comparison(30, floor=None), verdict=Verdict.FAIL)
+    told = headline(base.models, (dataclasses.replace(worse, task=task),))
+    assert told == "b.tflite does not agree with a.onnx: top-1 drops by 0.2."

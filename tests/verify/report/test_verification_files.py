@@ -21,6 +21,7 @@ from verify.report.annotations import render_annotations, without_commands
 from verify.report.junit import render_junit
 from verify.report.types import Verdict
 from verify.report.verification import NOT_FINITE_DB
+from verify.report.verification_cards import also_measured
 from verify.report.verification_files import write_all
 from verify.report.verification_json import SCHEMA_PATH, read_json, render_json, render_schema
 from verify.report.verification_markdown import MAX_CHARACTERS, render_markdown
@@ -251,3 +252,11 @@ def test_markdown_of_very_many_outputs_fits_a_comment_and_says_what_it_leaves_ou
 def test_an_unnamed_verdict_of_an_edge_is_a_row_of_its_own(tmp_path):
     bare = with_edges(failing(tmp_path), float_edge("a", "b", verdict=Verdict.FAIL))
     assert "| a → b | edge | ✕ fail |" in render_markdown(bare)
+
+
+def test_nothing_is_said_twice(samples):
+    edge = samples["quantized"].edges[0]
+    steps = edge.outputs[0].quantized.explanation
+    assert any(steps in said for said in also_measured(edge))
+    output = dataclasses.replace(edge.outputs[0], explanation=f"29.6 dB. {steps}")
+    assert not any(steps in said for said in also_measured(dataclasses.replace(edge, outputs=(output,))))
