@@ -12,6 +12,7 @@ from rich.text import Text
 from verify.report import words
 
 _SHOWN = 8
+_LONGEST = 500
 _INDENT = (0, 0, 0, 2)
 
 
@@ -24,8 +25,8 @@ class Page:
         self._cut = False
 
     def line(self, text: str, style: str = "") -> None:
-        """One line, as long as it is."""
-        self._console.print(_plain(text, style), soft_wrap=True)
+        """One line; what is longer than any name is cut."""
+        self._console.print(self._plain(text, style), soft_wrap=True)
 
     def section(self, heading: str, lines: Sequence[str]) -> None:
         """A heading and lines; nothing where there are none."""
@@ -57,7 +58,7 @@ class Page:
             table.add_column(column, justify="left" if left else "right", overflow="fold")
         shown = self._shown(len(rows))
         for row in rows[:shown]:
-            table.add_row(*(_plain(cell) for cell in row))
+            table.add_row(*(self._plain(cell) for cell in row))
         self._console.print(Padding(table, _INDENT))
         self._rest(len(rows) - shown)
 
@@ -75,6 +76,8 @@ class Page:
             self._console.print()
             self.line("--all shows the lists whole.", "dim")
 
-
-def _plain(text: str, style: str = "") -> Text:
-    return Text(words.printable(text), style)
+    def _plain(self, text: str, style: str = "") -> Text:
+        if len(text) > _LONGEST and not self._everything:
+            self._cut = True
+            text = f"{text[:_LONGEST]}…"
+        return Text(words.printable(text), style)

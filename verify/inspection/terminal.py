@@ -82,16 +82,13 @@ def _verdict(fit: RuntimeFit) -> str:
 
 
 def _ops(page: Page, found: Inspection) -> None:
+    total = found.macs.total if found.macs is not None else 0
+    columns = ("op", "count", "weights", "multiply-accumulates")[: 4 if total else 3]
     rows = [
-        (
-            kind.op,
-            str(kind.count),
-            words.size(kind.weight_bytes) if kind.weight_bytes else "",
-            _macs(kind.macs, found.macs.total if found.macs else 0),
-        )
+        (kind.op, str(kind.count), words.size(kind.weight_bytes) if kind.weight_bytes else "", _macs(kind.macs, total))
         for kind in found.ops
     ]
-    page.table("Ops", ("op", "count", "weights", "multiply-accumulates"), rows)
+    page.table("Ops", columns, [row[: len(columns)] for row in rows])
     if found.macs is not None and found.macs.uncounted:
         page.line(f"  multiply-accumulates are not known of {words.op_counts(found.macs.uncounted)}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -85,6 +86,12 @@ def test_a_name_from_a_file_cannot_steer_the_terminal(tmp_path):
     )
     onnx.save(helper.make_model(graph), tmp_path / "model.onnx")
     assert "\x1b" not in shown(read_model(tmp_path / "model.onnx"))
+
+
+def test_a_name_without_end_is_cut(int8_net):
+    endless = dataclasses.replace(int8_net, metadata=(("description", "x" * 10**6),))
+    assert len(shown(endless)) < 10**5
+    assert "x" * 1000 in shown(endless, everything=True)
 
 
 @pytest.mark.parametrize(("name", "data"), [("a.tflite", b"TFL3"), ("b.onnx", b"\xff\xff"), ("c.pth", b"plain text")])
