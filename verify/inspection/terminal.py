@@ -94,9 +94,7 @@ def _ops(page: Page, found: Inspection) -> None:
 
 
 def _macs(macs: int | None, total: int) -> str:
-    if not macs:
-        return ""
-    return f"{quantity(macs)} ({macs / total:.1%})" if total else quantity(macs)
+    return f"{quantity(macs)} ({macs / total:.1%})" if macs else ""
 
 
 def _layers(page: Page, found: Inspection) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -51,6 +53,16 @@ def test_a_torchscript_archive_is_counted_as_its_state_dict_is(torch_files, stat
     torch.jit.trace(ready(TinyMobileNet).module, torch.zeros(1, 3, 32, 32)).save(tmp_path / "scripted.pt")
     found = read_model(tmp_path / "scripted.pt")
     assert (found.format, found.parameters) == ("TorchScript archive", learnt(state))
+
+
+def test_torch_is_not_imported_to_read_any_of_them(torch_files):
+    script = (
+        "import sys; from pathlib import Path; from verify.inspection.opening import read_model; "
+        "found = [read_model(Path(path)).parameters for path in sys.argv[1:]]; print(found, 'torch' in sys.modules)"
+    )
+    paths = [str(torch_files / name) for name in ("net.pth", "net.pt2")]
+    done = subprocess.run([sys.executable, "-c", script, *paths], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[2506, 2506] False"
 
 
 class Touch:
