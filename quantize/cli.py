@@ -136,9 +136,9 @@ def quantize(
             "--default-ranges takes the place of samples and recipes",
             fix="leave it out for a file that is to be used; it is for measuring speed before there are samples",
         )
-    wishes = bool(
-        keep_float or keep_int16 or input_stats or require_full_int8 or weight_bits != 8 or per_tensor_weights
-    )
+    chosen = corrections != "auto" or ranges is not RangesOption.AUTO
+    kept = keep_float or keep_int16 or input_stats or require_full_int8
+    wishes = bool(chosen or kept or weight_bits != 8 or per_tensor_weights)
     if target not in STATIC and (calib or recipe or given or wishes):
         raise InputError(
             f"--to {target.value.replace('_', '-')} takes neither samples nor a recipe, nor what goes with them",
@@ -146,7 +146,8 @@ def quantize(
         )
     if wishes and (recipe or given):
         raise InputError(
-            "ops kept, weight bits and input statistics go with --calib; a recipe says them already",
+            "ranges, corrections, ops kept, weight bits and input statistics go with --calib; "
+            "a recipe says them already",
             fix="leave out --recipe or --default-ranges and calibrate, or leave out what changes the file",
         )
     budget = budget_of(max_drop, min_sqnr_db, min_top1_agreement, metric, min_int8_macs)

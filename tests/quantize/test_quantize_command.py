@@ -75,6 +75,8 @@ def test_the_layout_that_is_declared_beside_the_model_is_kept(folder):
         (["net_float32.tflite", "--calib", "missing.npz"], "does not exist"),
         (["net_float32.tflite", "--to", "float16", "-o", "net_float32.tflite"], "is the input itself"),
         (["net_float32.tflite", "--to", "int4-weights", "--keep-float", "MEAN"], "takes neither samples nor a recipe"),
+        (["net_float32.tflite", "--to", "int4-weights", "--corrections", "gptq"], "takes neither samples nor a recipe"),
+        (["net_float32.tflite", "--calib", "synthetic"], "convert pth2tflite MODEL.pth --calib synthetic"),
         (["net_float32.tflite", "--calib", "data.npz", "--keep-float", "MEEN"], "near to it: MEAN"),
         (["net_float32.tflite", "--calib", "data.npz", "--input-stats", "1"], "is no input statistics"),
         (["net_float32.tflite", "--calib", "data.npz", "--weight-bits", "2"], "LiteRT takes 4 and 8"),
