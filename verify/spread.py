@@ -1,10 +1,16 @@
-"""How far a runtime is from itself: the same samples alone instead of in a batch, on one thread instead of several."""
+"""How far a runtime is from itself: the same samples alone instead of in a batch, on one thread instead of several.
+
+And how far from what it gives for the same samples but for one rounding: that draws all roundings anew, and shows how
+much the model amplifies them (as stochastic arithmetic does: Vignes, Math. Comput. Simul. 35, 1993).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from verify.artifact import Artifact
 from verify.batches import Array, batch_paths, read_batch
@@ -15,6 +21,11 @@ from verify.runners.feed import stored_inputs, torch_outputs
 from verify.tolerance import FLOAT_MARGIN, OutputFloor
 
 MOST_SAMPLES = 3
+MOVED_BATCHES = 2
+ROUNDING_OF_A_MOVE = 0.3
+"""The RMS of a rounding, 0.42·2^-24, in that of a move to the next float."""
+MOST_ALLOWED = 0.01
+"""Of the output's RMS, 40 dB: a model that amplifies rounding beyond that cannot be told to be right."""
 BASIS = "its spread over threads and batch sizes"
 
 
@@ -25,6 +36,8 @@ class Spread:
     output: str
     rms: float
     max_abs: float
+    rms_output: float = 0.0
+    """Of the output itself."""
 
 
 def measure_spread(artifact: Artifact, batches: Path, outputs: Path) -> tuple[Spread, ...]:
@@ -32,9 +45,37 @@ def measure_spread(artifact: Artifact, batches: Path, outputs: Path) -> tuple[Sp
 
     ``outputs`` hold what the batches gave. A model that takes no single sample is compared on whole batches.
     """
+    return _measure(artifact, _parts(batches, outputs), threads=1)
+
+
+def measure_amplification(artifact: Artifact, batches: Path, outputs: Path) -> tuple[Spread, ...]:
+    """Job: the same samples with every float input moved to one of the two floats beside it; nothing without any."""
+    random = np.random.default_rng(0)
+    moved = [
+        ({name: _moved(array, random) for name, array in read_batch(path).items()}, read_batch(outputs / path.name))
+        for path in batch_paths(batches)[:MOVED_BATCHES]
+        if (outputs / path.name).is_file()
+    ]
+    if not any(array.dtype.kind == "f" for inputs, _ in moved for array in inputs.values()):
+        return ()
+    return _measure(artifact, moved, threads=None)
+
+
+def _moved(array: Array, random: np.random.Generator) -> Array:
+    if array.dtype.kind != "f":
+        return array
+    towards = np.where(random.random(array.shape) < 0.5, -np.inf, np.inf).astype(array.dtype)
+    return np.asarray(np.nextafter(array, towards, dtype=array.dtype))
+
+
+Part = tuple[dict[str, Array], dict[str, Array]]
+"""Inputs, and the outputs they gave."""
+
+
+def _measure(artifact: Artifact, parts: Sequence[Part], threads: int | None) -> tuple[Spread, ...]:
     sums: dict[str, ErrorSums] = {}
-    with open_runner(artifact, threads=1) as runner:
-        for inputs, expected in _parts(batches, outputs):
+    with open_runner(artifact, threads=threads) as runner:
+        for inputs, expected in parts:
             try:
                 given = torch_outputs(runner.signature, runner.infer(stored_inputs(runner.signature, inputs)))
             except ModelUnreadable:
@@ -42,7 +83,7 @@ def measure_spread(artifact: Artifact, batches: Path, outputs: Path) -> tuple[Sp
             for name in given.keys() & expected.keys():
                 if given[name].shape == expected[name].shape and given[name].dtype.kind == "f":
                     sums[name] = sums.get(name, ErrorSums()) + error_sums(expected[name], given[name])
-    return tuple(Spread(name, total.rms_error, total.max_abs_error) for name, total in sums.items())
+    return tuple(Spread(name, total.rms_error, total.max_abs_error, total.rms_expected) for name, total in sums.items())
 
 
 def widened_by(
@@ -71,7 +112,29 @@ def widened_by(
     return tuple(wider), tuple(notes)
 
 
-def _parts(batches: Path, outputs: Path) -> list[tuple[dict[str, Array], dict[str, Array]]]:
+def amplified_by(
+    floors: tuple[OutputFloor, ...], spreads: tuple[Spread, ...], margin: float = FLOAT_MARGIN
+) -> tuple[OutputFloor, ...]:
+    """Floors of counted roundings, which take it that none is amplified, no lower than what one rounding makes.
+
+    Never so wide that the margin would allow an error of more than ``MOST_ALLOWED`` of the output.
+    """
+    found = {spread.output: spread for spread in spreads}
+    return tuple(_amplified(floor, found[floor.name], margin) if floor.name in found else floor for floor in floors)
+
+
+def _amplified(floor: OutputFloor, spread: Spread, margin: float) -> OutputFloor:
+    made = ROUNDING_OF_A_MOVE * spread.rms
+    if made <= floor.rms:
+        return floor
+    factor = min(made / floor.rms, MOST_ALLOWED * spread.rms_output / (margin * floor.rms)) if floor.rms else 1.0
+    if factor <= 1:
+        return floor
+    basis = f"{floor.basis}, times {factor:.3g} as the model amplifies one rounding of its inputs"
+    return replace(floor, rms=factor * floor.rms, max_abs=factor * floor.max_abs, basis=basis)
+
+
+def _parts(batches: Path, outputs: Path) -> list[Part]:
     """Inputs and outputs of single samples out of the first batch that has several; of whole batches where none has."""
     paths = [path for path in batch_paths(batches) if (outputs / path.name).is_file()]
     several = next((path for path in paths if _size(read_batch(path)) > 1), None)

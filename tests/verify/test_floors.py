@@ -14,7 +14,7 @@ from verify.floors import ONNX_BASIS, floors_from_graph
 from verify.rounding.bound import expected_error
 from verify.runners import run_artifact
 from verify.runners.onnx_runner import onnx_signature
-from verify.spread import BASIS, Spread, measure_spread, widened_by
+from verify.spread import BASIS, Spread, amplified_by, measure_spread, widened_by
 from verify.tolerance import OutputFloor
 
 FLOOR = OutputFloor("y", 1e-6, 4e-6, "measured")
@@ -138,3 +138,55 @@ def test_a_spread_above_the_floor_widens_it_and_says_so():
 def test_a_spread_below_the_floor_changes_nothing():
     assert widened_by((FLOOR,), (Spread("y", 1e-7, 4e-7),)) == ((FLOOR,), ())
     assert widened_by((FLOOR,), ()) == ((FLOOR,), ())
+
+
+def _chaotic(path, steps: int):
+    """x ← 3.9·x·(1 - x), which doubles a difference in about a step and a half."""
+    nodes = []
+    for step in range(steps):
+        nodes += [
+            helper.make_node("Sub", ["one", f"x{step}"], [f"rest{step}"]),
+            helper.make_node("Mul", [f"x{step}", f"rest{step}"], [f"both{step}"]),
+            helper.make_node("Mul", [f"both{step}", "rate"], [f"x{step + 1}"]),
+        ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x0", TensorProto.FLOAT, ["N", 50])],
+        [helper.make_tensor_value_info(f"x{steps}", TensorProto.FLOAT, ["N", 50])],
+        [onnx.numpy_helper.from_array(np.array(number, np.float32), name) for name, number in CONSTANTS.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), str(path))
+    return path
+
+
+CONSTANTS = {"one": 1, "rate": 3.9}
+
+
+def test_counted_roundings_are_widened_where_the_model_amplifies_them(tmp_path, monkeypatch):
+    steps = 12
+    monkeypatch.setattr("verify.runners.onnx_float64.MOST_WORK", 0)
+    path = _chaotic(tmp_path / "net.onnx", steps)
+    random = np.random.default_rng(0)
+    for index, size in enumerate((1, 2, 5)):
+        batch = {"x0": random.uniform(0.1, 0.9, (size, 50)).astype(np.float32)}
+        write_batch(tmp_path / "in" / batch_name(index), batch)
+    artifact = Artifact(path, Format.ONNX, onnx_signature(path), "")
+    run_artifact(artifact, tmp_path / "in", tmp_path / "out", False)
+    found = floors_from_graph(artifact, tmp_path / "in", tmp_path / "out", tmp_path / "scratch")
+    (floor,) = found.floors
+    assert "as the model amplifies one rounding" in floor.basis
+    exact = np.load(tmp_path / "in" / batch_name(2))["x0"].astype(np.float64)
+    for _ in range(steps):
+        exact = np.float64(np.float32(3.9)) * exact * (1 - exact)
+    error = np.load(tmp_path / "out" / batch_name(2))[f"x{steps}"] - exact
+    noise = np.sqrt(np.mean(error**2))
+    assert noise <= 4 * floor.rms
+    assert noise > 16 * expected_error(3 * steps) * np.sqrt(np.mean(exact**2))  # what counting alone would refuse
+
+
+def test_amplification_never_allows_more_than_a_hundredth_of_the_output():
+    wild = Spread("y", rms=0.5, max_abs=2.0, rms_output=1.0)
+    (floor,) = amplified_by((FLOOR,), (wild,), margin=16)
+    assert 16 * floor.rms == pytest.approx(0.01)
+    assert amplified_by((FLOOR,), (Spread("y", 0.5, 2.0, 1e-9),)) == (FLOOR,)
