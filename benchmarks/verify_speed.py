@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -44,12 +45,23 @@ MORE_SAMPLES = 4
 
 
 @dataclass(frozen=True)
+class Cost:
+    """Seconds on the clock, and of the processor: the latter changes little with what else the machine does."""
+
+    seconds: float
+    cpu_s: float
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.seconds + other.seconds, self.cpu_s + other.cpu_s)
+
+
+@dataclass(frozen=True)
 class Turn:
     """One turn of each; ``bare`` has an entry a model."""
 
-    starts_s: float
+    starts: Cost
     bare: tuple[Bare, ...]
-    verify_s: float
+    verify: Cost
 
     @property
     def infer_s(self) -> float:
@@ -62,7 +74,12 @@ class Turn:
     @property
     def ratio(self) -> float:
         """What `verify` takes beyond its process starts, over bare inference."""
-        return (self.verify_s - self.starts_s) / self.infer_s
+        return (self.verify.seconds - self.starts.seconds) / self.infer_s
+
+    @property
+    def cpu_ratio(self) -> float:
+        """The same in processor seconds."""
+        return (self.verify.cpu_s - self.starts.cpu_s) / sum(each.infer_cpu_s for each in self.bare)
 
 
 def make_models(folder: Path) -> tuple[Path, Path]:
@@ -82,24 +99,31 @@ def make_models(folder: Path) -> tuple[Path, Path]:
 
 
 def one_turn(checkpoint: Path, converted: Path, samples: int, log: Path) -> Turn:
-    starts_s, bare = _bare(checkpoint, converted, samples)
-    started = time.perf_counter()
+    """One after the other: neither disturbs the other."""
+    starts, bare = _bare(checkpoint, converted, samples)
+    imports = "import verify.cli, verify.chain.verification"
+    starts += _cost([sys.executable, "-c", imports], log)
+    return Turn(starts, bare, _cost(_command(checkpoint, converted, samples), log))
+
+
+def _cost(command: list[str], log: Path) -> Cost:
+    """Of a command that has to succeed, its children included."""
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     with log.open("wb") as output:
-        code = subprocess.run(_command(checkpoint, converted, samples), check=False, stdout=output, stderr=output)
-    seconds = time.perf_counter() - started
-    _require_pass(code.returncode, log)
-    return Turn(starts_s + _command_start(), bare, seconds)
+        code = subprocess.run(command, check=False, stdout=output, stderr=output).returncode
+    seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    _require_pass(code, log)
+    return Cost(seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
-def _bare(checkpoint: Path, converted: Path, samples: int) -> tuple[float, tuple[Bare, ...]]:
+def _bare(checkpoint: Path, converted: Path, samples: int) -> tuple[Cost, tuple[Bare, ...]]:
     entries = entries_of((checkpoint, converted))
     started = time.perf_counter()
     with open_workers(Limits()) as (workers, folder):
         workers.warm({entry.format for entry in entries})
         kinds = (Format.CHECKPOINT, Format.SAVED_MODEL, Format.TFLITE)
-        for future in [workers.of(kind).submit(answer) for kind in kinds]:
-            future.result()
-        starts_s = time.perf_counter() - started
+        answers = [future.result().value for future in [workers.of(kind).submit(answer) for kind in kinds]]
+        starts = Cost(time.perf_counter() - started, sum(answers))
         opened = {
             entry.path: workers.of(entry.format).run(open_model, path=entry.path, layouts=()).value.artifact
             for entry in entries[1:]
@@ -114,18 +138,11 @@ def _bare(checkpoint: Path, converted: Path, samples: int) -> tuple[float, tuple
         for entry in entries[1:]:
             job = workers.of(entry.format).run(bare_model, artifact=opened[entry.path], batches=batches)
             bare.append(job.value)
-    return starts_s, tuple(bare)
+    return starts, tuple(bare)
 
 
 def _input(spec: TensorSpec) -> InputSpec:
     return InputSpec(spec.name, spec.shape, spec.dtype)
-
-
-def _command_start() -> float:
-    """Python itself, and what the command imports before it starts workers."""
-    started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import verify.cli, verify.chain.verification"], check=True)
-    return time.perf_counter() - started
 
 
 def _command(checkpoint: Path, converted: Path, samples: int) -> list[str]:
@@ -152,7 +169,7 @@ def render(turns: list[Turn], memory: tuple[int, ...], samples: int) -> str:
         f"| {middle(turn.bare[at].infer_s for turn in turns):.2f} |"
         for at, bare in enumerate(turns[0].bare)
     ]
-    wall, starts = middle(turn.verify_s for turn in turns), middle(turn.starts_s for turn in turns)
+    wall, starts = middle(turn.verify.seconds for turn in turns), middle(turn.starts.seconds for turn in turns)
     infer, opening = middle(turn.infer_s for turn in turns), middle(turn.open_s for turn in turns)
     return "\n".join(
         [
@@ -172,6 +189,7 @@ def render(turns: list[Turn], memory: tuple[int, ...], samples: int) -> str:
             f"| whole command | {wall:.2f} |",
             f"| of it process starts, with their imports | {starts:.2f} |",
             f"| the rest, over bare inference | {middle(turn.ratio for turn in turns):.2f} × |",
+            f"| the same in processor seconds | {middle(turn.cpu_ratio for turn in turns):.2f} × |",
             "",
             *(f"- {'holds' if holds else 'DOES NOT HOLD'}: {text}" for text, holds in promises(turns, memory)),
             "",
@@ -211,7 +229,7 @@ def main() -> int:
         turns = []
         for _ in range(options.turns):
             turns.append(one_turn(checkpoint, converted, options.samples, log))
-            print(f"{turns[-1].ratio:.2f} ×, {turns[-1].verify_s:.1f} s", flush=True)
+            print(f"{turns[-1].ratio:.2f} ×, {turns[-1].cpu_ratio:.2f} × of the processor", flush=True)
         memory = tuple(
             _peak_bytes(_command(checkpoint, converted, samples), log)
             for samples in (options.samples, MORE_SAMPLES * options.samples)
