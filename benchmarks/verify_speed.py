@@ -5,7 +5,7 @@
 The chain is the checkpoint and the five files that `convert pth2tflite` makes of it. Bare is the same batches through
 the same six models in workers that are up already, each opened once, nothing written and nothing compared. A process
 start is counted as long as it takes until all three workers, started at once, have their frameworks and answer. Turns
-alternate; medians are shown. Memory is the peak of `verify`'s process tree with the samples, and with four times as
+alternate; medians are shown. Memory is the sum of all processes' peaks with the samples, and with four times as
 many. Writes docs/verify_speed.json and docs/verify_speed.md. Exit status 1 if a promise does not hold.
 """
 
@@ -23,10 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bare_inference import Bare, answer, bare_checkpoint, bare_model
-from process_tree import run_measured
 
 from verify.artifact import Format
 from verify.chain.entries import entries_of
+from verify.chain.judging import floors_of
+from verify.chain.run import run_chain
+from verify.chain.settings import ChainSettings
+from verify.chain.verification import verification_of
 from verify.chain.workers import open_workers
 from verify.errors import ExitCode
 from verify.jsonio import to_jsonable
@@ -42,6 +45,8 @@ ROOT = Path(__file__).parent.parent
 MOST_TIMES_BARE = 1.5
 MOST_MEMORY_GROWTH = 1.1
 MORE_SAMPLES = 4
+KINDS = (Format.CHECKPOINT, Format.SAVED_MODEL, Format.TFLITE)
+"""Formats of the three workers."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +126,7 @@ def _bare(checkpoint: Path, converted: Path, samples: int) -> tuple[Cost, tuple[
     started = time.perf_counter()
     with open_workers(Limits()) as (workers, folder):
         workers.warm({entry.format for entry in entries})
-        kinds = (Format.CHECKPOINT, Format.SAVED_MODEL, Format.TFLITE)
-        answers = [future.result().value for future in [workers.of(kind).submit(answer) for kind in kinds]]
+        answers = [future.result().value for future in [workers.of(kind).submit(answer) for kind in KINDS]]
         starts = Cost(time.perf_counter() - started, sum(answers))
         opened = {
             entry.path: workers.of(entry.format).run(open_model, path=entry.path, layouts=()).value.artifact
@@ -149,11 +153,14 @@ def _command(checkpoint: Path, converted: Path, samples: int) -> list[str]:
     return [sys.executable, "-m", "verify", str(checkpoint), str(converted), "--max-samples", str(samples), "-q"]
 
 
-def _peak_bytes(command: list[str], log: Path) -> int:
-    """Apart from the timed runs: weighing a process tree takes its time."""
-    run = run_measured(command, log)
-    _require_pass(run.exit_code, log)
-    return run.peak_pss_bytes
+def peak_bytes(checkpoint: Path, converted: Path, samples: int) -> int:
+    """The peaks of the workers, each by the kernel's own account, and this process's; added up."""
+    settings = ChainSettings(max_samples=samples)
+    with run_chain((checkpoint, converted), settings, lambda _phrase: None) as chain:
+        floors, refusals = floors_of(chain)
+        verification_of(chain, floors, refusals)
+        workers = sum(chain.workers.of(kind).peak_memory_bytes for kind in KINDS)
+    return workers + resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _require_pass(exit_code: int, log: Path) -> None:
@@ -231,8 +238,7 @@ def main() -> int:
             turns.append(one_turn(checkpoint, converted, options.samples, log))
             print(f"{turns[-1].ratio:.2f} ×, {turns[-1].cpu_ratio:.2f} × of the processor", flush=True)
         memory = tuple(
-            _peak_bytes(_command(checkpoint, converted, samples), log)
-            for samples in (options.samples, MORE_SAMPLES * options.samples)
+            peak_bytes(checkpoint, converted, samples) for samples in (options.samples, MORE_SAMPLES * options.samples)
         )
     data = {"samples": options.samples, "turns": turns, "memory_bytes": memory}
     options.out.parent.mkdir(parents=True, exist_ok=True)
