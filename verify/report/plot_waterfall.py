@@ -12,6 +12,7 @@ from verify.report.verification_cards import layer_name, layer_sqnr
 _LEFT, _TOP = 42, 36
 _BELOW = 30
 _LEAST_SPAN_DB = 20.0
+_DENSE_PIXELS = 6
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,10 @@ class Dot:
 
 @dataclass(frozen=True)
 class Waterfall:
-    """``line`` is SVG path data of the cumulative SQNR, ``local`` of the ops' own; ``dots`` are pointed at."""
+    """``line`` is SVG path data of the cumulative SQNR, ``local`` of the ops' own; ``dots`` are pointed at.
+
+    ``dense``: there are so many layers that their dots must be small.
+    """
 
     width: int
     height: int
@@ -35,6 +39,7 @@ class Waterfall:
     bottom: float
     line: str
     local: str
+    dense: bool
     dots: tuple[Dot, ...]
     ticks: tuple[Tick, ...]
     culprit_x: float | None
@@ -67,6 +72,7 @@ def draw_waterfall(where: Localisation, width: int, height: int) -> Waterfall | 
         bottom=bottom,
         line="M" + "L".join(f"{one:g} {other:g}" for one, other in points),
         local="".join(f"M{one:g} {other:g}h0" for one, other in own),
+        dense=(right - _LEFT) / len(layers) < _DENSE_PIXELS,
         dots=tuple(
             Dot(one, other, f"{layer_name(layer)}: {layer_sqnr(layer.sqnr_db)}", index == place)
             for index, (layer, (one, other)) in enumerate(zip(layers, points, strict=True))

@@ -87,6 +87,13 @@ def test_a_layer_that_is_identical_stands_above_all_others_and_one_that_is_not_f
     assert heights[3] == heights[4] == max(heights) <= plot.bottom
 
 
+def test_the_culprit_is_drawn_over_the_others(samples):
+    page = render_html(samples["fail"])
+    circles = re.findall(r'<circle class="(\w+)"', page)
+    assert circles.count("culprit") == 2, "one a drawing"
+    assert circles[len(circles) // 2 - 1] == circles[-1] == "culprit"
+
+
 def test_axes_hold_their_values_and_their_ticks():
     for low, high in ((0.0, 0.0), (-1e-9, 1e-9), (5.0, 5.0), (-3.0, 1200.0), (1e20, 3e20)):
         axis = linear_axis(low, high, 10, 300)
