@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verify.artifact import Format
-from verify.chain.judging import judge_edges
+from verify.chain.judging import floors_of, judge_edges
 from verify.chain.run import Chain, Ran, run_another
 from verify.errors import ToolError
 from verify.faults.effect import Allowed, Effect, measure_effect
@@ -26,6 +26,13 @@ class Ground:
     floors: tuple[OutputFloor, ...]
     clean: EdgeReport
     seed: int
+
+    @property
+    def floors_follow_the_copy(self) -> bool:
+        """Whether ``verify`` takes the noise floors from the judged model, the only one that is an ONNX graph."""
+        first, judged = self.chain.models[0].member, self.actual.member
+        only = judged.entry.format is Format.ONNX and first.entry.format is not Format.ONNX
+        return only and first.header is None and first.source is None
 
     @property
     def actual(self) -> Ran:
@@ -59,11 +66,18 @@ def _judged(ground: Ground, injected: Injected, path: Path, folder: Path) -> Fau
     except ToolError as error:
         evidence = f"{type(error).__name__}: {error.what}".splitlines()[0]
         return _result(injected, Outcome.DETECTED, evidence, ran=False, tight=True)
-    edge = judge(ground.chain, ran, ground.floors)
+    edge = judge(ground.chain, ran, _floors(ground, ran))
     if edge.verdict is Verdict.FAIL:
         return _result(injected, Outcome.DETECTED, _evidence(edge), tight=True)
     effect = measure_effect(ground.actual.outputs, ran.outputs, _allowed(ground))
     return _missed(injected, ground.clean, edge, effect)
+
+
+def _floors(ground: Ground, ran: Ran) -> tuple[OutputFloor, ...]:
+    if not ground.floors_follow_the_copy:
+        return ground.floors
+    floors, _ = floors_of(replace(ground.chain, models=(ground.chain.models[0], ran)))
+    return floors
 
 
 def _allowed(ground: Ground) -> dict[str, Allowed]:

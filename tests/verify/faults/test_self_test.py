@@ -7,14 +7,17 @@ import subprocess
 import sys
 
 import pytest
+from make_onnx_model import write_onnx_net
 from self_tests import run_self_test
 
 from verify.artifact import Format
 from verify.chain.workers import open_workers
 from verify.errors import ExitCode, InputError
+from verify.faults import trial
 from verify.faults.inject import fault_kinds
 from verify.faults.result import Outcome
 from verify.faults.terminal import self_test_exit_code
+from verify.opening import Layout
 from verify.worker import Limits
 
 
@@ -113,3 +116,16 @@ def test_a_worker_that_died_is_replaced_for_the_next_copy():
         first.kill()
         assert workers.of(Format.TFLITE) is not first
         assert workers.of(Format.TFLITE).run(fault_kinds).value == fault_kinds()
+
+
+def test_an_onnx_copy_is_judged_by_the_floor_of_its_own_graph_as_verify_does(tf_models, tmp_path, monkeypatch):
+    """The trusted model is no graph that float64 can run, so the floor comes from the copy."""
+    seen = []
+    monkeypatch.setattr(
+        trial, "floors_of", lambda chain: seen.append(chain.models[-1].member.artifact.path) or ((), ())
+    )
+    onnx_net = write_onnx_net(tmp_path / "net.onnx")
+    layouts = tuple(Layout(name, "NHWC") for name in ("image", "features"))
+    run_self_test(tf_models / "net_float32.tflite", onnx_net, ("channel_zeroed", "weight_sign"), layouts=layouts)
+    assert len(seen) == 2
+    assert onnx_net not in seen
