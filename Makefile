@@ -8,7 +8,7 @@ ON_PATH := --config-settings editable_mode=compat
 
 PEERS := .venv-peers
 
-.PHONY: help setup demo test test-all test-index lint bench lowering table int8-table int8-ablation ops coverage faults peers clean
+.PHONY: help setup demo test test-all test-index lint bench lowering table int8-table int8-ablation ops coverage faults verify-speed peers clean
 
 help:
 	@echo "make demo      train a LeNet on handwritten digits, convert it, and compare it with PyTorch"
@@ -24,6 +24,7 @@ help:
 	@echo "make int8-ablation  what each correction contributes on them, docs/int8_ablation.md"
 	@echo "make coverage  convert every architecture of the zoos and write docs/coverage.md (hours; goes on where it stood)"
 	@echo "make faults    faults of fifty kinds into converted nets, and nets without any: docs/faults.md (goes on where it stood)"
+	@echo "make verify-speed  what verification costs beside the bare inference of its samples, docs/verify_speed.md"
 	@echo "make peers     an environment with litert-torch, which make coverage then measures beside"
 
 setup: $(STAMP)
@@ -54,6 +55,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/bench.py
+
+verify-speed: $(STAMP)
+	$(BIN)/python benchmarks/verify_speed.py
 
 lowering: $(STAMP)
 	$(BIN)/python benchmarks/lowering.py

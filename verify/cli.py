@@ -110,6 +110,7 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
         ),
         limits=Limits(timeout_s=timeout, memory_bytes=int(memory_limit * 2**30) if memory_limit is not None else None),
         alone=reference is not None,
+        latencies=output is not None or as_json or format != "text",
         pictures=output is not None,
         command=shlex.join(["verify", *sys.argv[1:]]),
     )

@@ -52,12 +52,18 @@ def feed_model(*, artifact: Artifact, batches: Path, outputs: Path, measure_late
 
 
 def feed_checkpoint(
-    *, source: ModelSource, output_names: tuple[str, ...], batches: Path, outputs: Path, precision: str
+    *,
+    source: ModelSource,
+    output_names: tuple[str, ...],
+    batches: Path,
+    outputs: Path,
+    precision: str,
+    measure_latency: bool = False,
 ) -> Fed:
     """Job: run a PyTorch model over every batch of a folder and write its outputs under the same file names.
 
     A batch that the model cannot run is noted and left out; when it runs none, the first error is raised as a
-    ``ModelUnreadable``. Latency is measured in float32 only.
+    ``ModelUnreadable``.
     """
     from verify.checkpoint import open_model
     from verify.runners.torch_runner import Reference, TorchRunner
@@ -67,8 +73,10 @@ def feed_checkpoint(
     reference = Reference(opened.module, tuple(spec.name for spec in opened.description.inputs), names)
     with TorchRunner(reference, precision) as runner:
         fed = _feed(runner.infer, batches, outputs)
+        if not measure_latency:
+            return Fed(None, fed)
         single = single_sample(read_batch(batch_paths(batches)[0]))
-        return Fed(_latency(lambda: runner.infer(single)) if precision == "float32" else None, fed)
+        return Fed(_latency(lambda: runner.infer(single)), fed)
 
 
 def _feed(infer: Infer, batches: Path, outputs: Path) -> tuple[RefusedBatch, ...]:

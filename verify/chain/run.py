@@ -97,7 +97,8 @@ def run_chain(paths: tuple[Path, ...], settings: ChainSettings, progress: Progre
         for place, member in enumerate(members):
             progress(f"running {member.entry.name}")
             own_inputs = _own_inputs(samples.batches, folder / f"inputs_{place}", member.input_names)
-            ran.append(_run(workers, member, own_inputs, folder, place))
+            outputs = folder / (f"outputs_{place}" if member.header is None else RECORDED_OUTPUTS)
+            ran.append(_run(workers, member, own_inputs, outputs, settings))
         models, refusals = _without_refused(tuple(_paired(ran[0], it) for it in ran))
         yield Chain(
             settings=settings,
@@ -140,12 +141,11 @@ def _own_inputs(batches: Path, target: Path, names: Mapping[str, str]) -> Path:
     return renamed(batches, target, names) if names else batches
 
 
-def _run(workers: Workers, member: Member, inputs: Path, folder: Path, place: int) -> Ran:
-    outputs = folder / f"outputs_{place}"
+def _run(workers: Workers, member: Member, inputs: Path, outputs: Path, settings: ChainSettings) -> Ran:
     worker = workers.of(member.entry.format)
     try:
         if member.header is not None:
-            outputs, fed = folder / RECORDED_OUTPUTS, Fed(None)
+            fed = Fed(None)
         elif member.source is not None:
             fed = worker.run(
                 feed_checkpoint,
@@ -154,9 +154,16 @@ def _run(workers: Workers, member: Member, inputs: Path, folder: Path, place: in
                 batches=inputs,
                 outputs=outputs,
                 precision="float32",
+                measure_latency=settings.latencies,
             ).value
         else:
-            fed = worker.run(feed_model, artifact=member.artifact, batches=inputs, outputs=outputs).value
+            fed = worker.run(
+                feed_model,
+                artifact=member.artifact,
+                batches=inputs,
+                outputs=outputs,
+                measure_latency=settings.latencies,
+            ).value
     except WorkerDied as error:
         raise ended_by(member.entry, error) from error
     except InputError as error:

@@ -27,6 +27,8 @@ class ChainSettings:
     limits: Limits = field(default_factory=Limits)
     alone: bool = False
     """Whether one model will do, because its outputs are wanted and not its agreement with another's."""
+    latencies: bool = True
+    """Whether each model's single-sample latency is measured; a terminal does not show them."""
     pictures: bool = False
     """Whether every output gets a picture of its error, for a report."""
     command: str = ""
