@@ -50,6 +50,7 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
     inputs: options.Inputs = None,
     layout: options.LayoutTexts = None,
     min_sqnr_db: options.MinSqnr = None,
+    max_drop: options.MaxDrop = None,
     arch: options.Arch = None,
     arch_args: options.ArchArgs = None,
     dynamic: options.Dynamic = None,
@@ -88,6 +89,7 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
     from verify.model import ModelSource
     from verify.opening import parse_layout
     from verify.samples import parse_samples
+    from verify.task.share import parse_drop
     from verify.worker import Limits
 
     _check_report(format, lock, update_lock=update_lock)
@@ -95,6 +97,7 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
         samples=parse_samples(samples, seed=seed),
         max_samples=max_samples,
         min_sqnr_db=min_sqnr_db,
+        max_drop=None if max_drop is None else parse_drop(max_drop),
         layouts=tuple(parse_layout(text) for text in layout or ()),
         checkpoint=ModelSource(
             path=Path(),

@@ -54,6 +54,14 @@ MinSqnr = Annotated[
     float | None,
     typer.Option("--min-sqnr-db", help="Judge by this SQNR instead of the budget that follows from the files."),
 ]
+MaxDrop = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PERCENT",
+        help="Most of top-1, mIoU or mAP that a quantized model may lose, 0.5% say, by the labels that come with the "
+        "samples: an array 'truth' in a .npz, or a folder of images a class.",
+    ),
+]
 Arch = Annotated[
     str | None,
     typer.Option(

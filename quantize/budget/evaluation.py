@@ -11,13 +11,11 @@ from quantize.calibration.samples import sample_rows
 from verify.batches import batch_name, write_batch
 from verify.errors import SamplesInvalid
 from verify.samples.load import open_samples
-from verify.samples.source import ArrayFile, ImageFolder, SampleSource
+from verify.samples.source import SampleSource
 from verify.samples.spec import InputSpec
 from verify.samples.split import LEAST_HELD_OUT_EVERY, spread
-from verify.task.measures import Array
+from verify.task.labels import labels_of
 
-LABELS = ("truth", "labels", "label", "targets", "target", "y")
-"""Names that a ``.npz`` may have its labels under."""
 PROBES = 16
 """Calibration samples that tell which ops hurt."""
 
@@ -48,7 +46,7 @@ def write_evaluation(*, source: SampleSource, inputs: tuple[InputSpec, ...], scr
     reader = open_samples(source, inputs)
     if reader.count is None:
         raise SamplesInvalid("samples that never run out cannot judge", fix="give --eval a file or a folder")
-    labels, named = _labels(source, {spec.name for spec in inputs}, reader.count)
+    labels, named = labels_of(source, {spec.name for spec in inputs}, reader.count)
     folder = scratch / "evaluation"
     kept: list[int] = []
     for index in range(reader.count):
@@ -89,37 +87,3 @@ def probes_of(calibration: Path, folder: Path) -> Path:
         if number in wanted:
             write_batch(folder / batch_name(number), row)
     return folder
-
-
-def _labels(source: SampleSource, inputs: set[str], count: int) -> tuple[Array | None, int | None]:
-    named = None
-    match source:
-        case ArrayFile(path) if path.suffix == ".npz":
-            found = _labels_in(path, inputs)
-        case ImageFolder(path):
-            found, named = _folders_as_labels(path)
-        case _:
-            return None, None
-    if found is not None and len(found) != count:
-        raise SamplesInvalid(f"there are {count} samples and {len(found)} labels", fix="give one label a sample")
-    return found, named
-
-
-def _labels_in(path: Path, inputs: set[str]) -> Array | None:
-    with np.load(path, allow_pickle=False) as archive:
-        named = [name for name in LABELS if name in archive.files and name not in inputs]
-        return archive[named[0]] if named else None
-
-
-def _folders_as_labels(folder: Path) -> tuple[Array | None, int | None]:
-    """Images in folders: a class a folder, in the order of their names; by number where all names are numbers."""
-    from verify.samples.image_folder import image_files
-
-    files = image_files(folder)
-    places = [path.relative_to(folder).parts for path in files]
-    if not all(len(parts) > 1 for parts in places):
-        return None, None
-    names = sorted({parts[0] for parts in places})
-    numbered = all(map(str.isdecimal, names))
-    numbers = {name: int(name) if numbered else at for at, name in enumerate(names)}
-    return np.array([numbers[parts[0]] for parts in places], np.int64), None if numbered else len(names)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from verify.errors import ExitCode, InputError, ToolError
+from verify.task.share import parse_drop, parse_share
 
 LEAST_INT8_MACS = 0.8
 """Share of the multiplications that stay int8, unless told otherwise: less is hardly an int8 file."""
@@ -124,29 +125,6 @@ def samples_needed(limits: tuple[Requirement, ...], perfect: Score, count: int) 
         if limit.sure_slack(perfect) < 0 < limit.slack(perfect)
     ]
     return math.ceil(count * max(factors)) if factors else None
-
-
-def parse_share(text: str, option: str) -> float:
-    """``0.5%`` or ``0.005`` → 0.005. Raises ``InputError`` for what is no share, or is more likely meant in percent."""
-    percent = text.strip().endswith("%")
-    try:
-        number = float(text.strip().removesuffix("%"))
-    except ValueError:
-        number = -1.0
-    found = number / 100 if percent else number
-    if not 0 <= found <= 1:
-        raise InputError(
-            f"{option} {text} is no share", fix=f"give a percentage, {option} 0.5%, or a number from 0 to 1"
-        )
-    return found
-
-
-def parse_drop(text: str) -> float:
-    """As :func:`parse_share`; a bare 0.5 is refused: it is 50 %, which nobody means."""
-    found = parse_share(text, "--max-drop")
-    if not text.strip().endswith("%") and found > 0.2:
-        raise InputError(f"--max-drop {text} is {found:.0%}", fix=f"write --max-drop {text}% or --max-drop {found:.0%}")
-    return found
 
 
 def budget_of(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from quantize.budget.goal import MetricOption
 from verify.errors import SamplesInvalid
 from verify.task.average_precision import MeanAp
+from verify.task.labels import measure_of
 from verify.task.measures import Array, MeanIou, Measure, TopK
 
 AGREEMENT = "agreement with the float model"
@@ -17,7 +16,6 @@ _BY_NAME: dict[MetricOption, Measure] = {
     MetricOption.MEAN_IOU: MeanIou(),
     MetricOption.MEAN_AP: MeanAp(),
 }
-_BOX = 5
 
 
 def measure_for(asked: MetricOption, truth: Array | None) -> Measure | None:
@@ -35,14 +33,4 @@ def measure_for(asked: MetricOption, truth: Array | None) -> Measure | None:
         )
     if asked is not MetricOption.AUTO:
         return _BY_NAME[asked]
-    if truth.ndim == 1 and truth.dtype.kind in "iu":
-        return TopK(1)
-    if truth.ndim == 3 and truth.shape[-1] == _BOX and truth.dtype.kind == "f":
-        return MeanAp()
-    if truth.ndim == 3 and np.asarray(truth).dtype.kind in "iu":
-        return MeanIou()
-    raise SamplesInvalid(
-        f"labels {truth.dtype}{list(truth.shape)} are for no measure that is known: expected integer classes "
-        "(samples,) or (samples, height, width), or float boxes (samples, most, 5)",
-        fix="name the measure with --metric",
-    )
+    return measure_of(truth)

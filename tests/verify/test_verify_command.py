@@ -121,6 +121,32 @@ def test_the_users_samples_are_fed(onnx_net, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("drop", "code", "words"),
+    [("60%", ExitCode.PASS, "60 points are allowed"), ("0.1%", ExitCode.INCONCLUSIVE, "too few samples to tell")],
+)
+def test_labels_judge_a_quantized_model_by_its_task(tf_models, tmp_path, drop, code, words):
+    path = tmp_path / "data.npz"
+    random = np.random.default_rng(0)
+    arrays = {"image": random.normal(size=(40, 3, 8, 6)), "token": random.integers(0, 10, 40)}
+    np.savez(path, **arrays, truth=random.integers(0, 40, 40))
+    layouts = [text for name in ("image", "features") for text in ("--layout", f"{name}=NHWC")]
+    models = (tf_models / "net_float32.tflite", tf_models / "net_int8.tflite")
+    result = _verify(*models, "--data", path, "--max-drop", drop, "--json", *layouts)
+    assert result.returncode == code, result.stderr
+    (edge,) = json.loads(result.stdout)["edges"]
+    assert words in edge["task"]["explanation"]
+    assert edge["task"]["samples"] == 32
+
+
+def test_a_drop_without_labels_is_refused(onnx_net, tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, image=np.zeros((9, 3, 8, 6)), token=np.zeros(9, int))
+    result = _verify(onnx_net, onnx_net, "--data", path, "--max-drop", "0.5%")
+    assert result.returncode == ExitCode.BAD_INPUT
+    assert "--max-drop needs labels, and there are none" in result.stderr
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [(b"", "no TFLite file"), (b"\x1c\x00\x00\x00TFL3" + bytes(200), "net.tflite")],
 )

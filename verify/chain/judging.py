@@ -8,6 +8,7 @@ from verify.artifact import Format
 from verify.batches import batch_paths
 from verify.chain.feeding import feed_checkpoint
 from verify.chain.run import Chain, Ran
+from verify.chain.task import task_of, with_task_of
 from verify.compare import compare_edge
 from verify.errors import ToolError, WorkerDied
 from verify.floors import floors_from_graph
@@ -27,14 +28,15 @@ from verify.tolerance import (
 
 def judge_edges(chain: Chain, floors: tuple[OutputFloor, ...]) -> tuple[EdgeReport, ...]:
     """In the order of the models: against the predecessor, then against the first where that is another."""
+    task = task_of(chain)
+    pairs = [(before, ran) for ran in chain.models[1:] for before in _before(chain, ran)]
+    return tuple(with_task_of(_edge(chain, *pair, floors), task, *pair) for pair in pairs)
+
+
+def _before(chain: Chain, ran: Ran) -> tuple[Ran, ...]:
     first = chain.models[0]
-    edges = []
-    for ran in chain.models[1:]:
-        before = chain.predecessor(ran) or first
-        edges.append(_edge(chain, before, ran, floors))
-        if before is not first:
-            edges.append(_edge(chain, first, ran, floors))
-    return tuple(edges)
+    predecessor = chain.predecessor(ran) or first
+    return (first,) if predecessor is first else (predecessor, first)
 
 
 def floors_of(chain: Chain) -> tuple[tuple[OutputFloor, ...], tuple[Refusal, ...]]:

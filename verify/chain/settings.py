@@ -22,6 +22,8 @@ class ChainSettings:
     samples: SampleSource = field(default_factory=RandomSamples)
     max_samples: int = 32
     min_sqnr_db: float | None = None
+    max_drop: float | None = None
+    """How much worse a quantized model may do its task, as a share: the labels are those of the samples."""
     layouts: tuple[Layout, ...] = ()
     checkpoint: ModelSource = field(default_factory=lambda: ModelSource(Path()))
     limits: Limits = field(default_factory=Limits)

@@ -89,7 +89,12 @@ def _judging_indices(reader: SampleReader, max_judging: int, hold_out: bool) -> 
         return tuple(range(max_judging))
     if hold_out:
         return split(reader.count, max_judging).judging
-    return spread(tuple(range(reader.count)), max_judging)
+    return judged_of(reader.count, max_judging)
+
+
+def judged_of(count: int, max_judging: int) -> tuple[int, ...]:
+    """Which of so many samples judge when none is held out, in the order in which they are written."""
+    return spread(tuple(range(count)), max_judging)
 
 
 def _calibration_indices(reader: SampleReader, max_samples: int, max_judging: int, hold_out: bool) -> tuple[int, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quantize.budget.evaluation import _folders_as_labels
 from quantize.budget.goal import (
     Budget,
     Measured,
@@ -20,6 +19,7 @@ from quantize.budget.goal import (
 )
 from quantize.budget.metric import measure_for
 from verify.errors import InputError, SamplesInvalid
+from verify.task.labels import folders_as_labels
 
 CERTAIN_DB = Measured(120.0, 120.0, 120.0)
 
@@ -106,8 +106,8 @@ def test_folders_are_classes_by_name_or_by_number(tmp_path):
         (tmp_path / "numbered" / folder / "a.png").touch()
     (tmp_path / "flat").mkdir()
     (tmp_path / "flat" / "a.png").touch()
-    labels, named = _folders_as_labels(tmp_path / "named")
+    labels, named = folders_as_labels(tmp_path / "named")
     assert (labels.tolist(), named) == ([0, 1], 2)
-    labels, named = _folders_as_labels(tmp_path / "numbered")
+    labels, named = folders_as_labels(tmp_path / "numbered")
     assert (labels.tolist(), named) == ([10, 7], None)  # by path: 10 comes before 7
-    assert _folders_as_labels(tmp_path / "flat") == (None, None)
+    assert folders_as_labels(tmp_path / "flat") == (None, None)
