@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from verify.modules import Modules
 from verify.runners.tflite_file import open_model, tensor_map
 from verify.runners.tflite_inspect import opcode_names
@@ -40,3 +42,12 @@ def operators(model: Path, modules: Modules | None = None) -> tuple[Operator, ..
             paths |= {given_as[each] for each in at if each in given_as}
             found.append(Operator(index, names[operator.OpcodeIndex()], outputs, tuple(sorted(paths))))
         return tuple(found)
+
+
+def activation_bytes(model: Path) -> int:
+    """What the ops of the main subgraph give for one sample, as float32, all of it together."""
+    with open_model(model) as opened:
+        graph = opened.Subgraphs(tensor_map(opened).subgraph)
+        ops = map(graph.Operators, range(graph.OperatorsLength()))
+        given = [each.Outputs(at) for each in ops for at in range(each.OutputsLength())]
+        return 4 * sum(int(np.prod(graph.Tensors(at).ShapeAsNumpy())) for at in given)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from quantize.calibration.observe import Observation
+from verify.runners.base import Batch
 
 MAX_PROBES = 24
 ENOUGH = 4
@@ -48,3 +50,16 @@ class Probes:
     def all(self) -> tuple[Probe, ...]:
         """All that were kept."""
         return tuple(self._kept)
+
+
+@dataclass
+class SmallestHashes:
+    """Samples with the smallest hashes, in their order: the same ones, in whatever order they come."""
+
+    kept: list[tuple[bytes, Batch]] = field(default_factory=list)
+
+    def offer(self, digest: bytes, sample: Batch, most: int) -> None:
+        """Keep at most so many."""
+        self.kept.append((digest, sample))
+        self.kept.sort(key=itemgetter(0))
+        del self.kept[most:]

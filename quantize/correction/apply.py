@@ -6,28 +6,24 @@ closer to the float model on those.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from operator import itemgetter
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from quantize import tflite
 from quantize.calibration.observe import Observation
-from quantize.calibration.probes import is_held_back
+from quantize.calibration.probes import SmallestHashes, is_held_back
 from quantize.calibration.samples import SampleStream
 from quantize.correction.decisions import Corrections
 from quantize.correction.layerwise import refine
 from quantize.correction.names import EXACT, Correction
 from quantize.correction.patches import prepared
 from quantize.correction.rescale import rescale
+from quantize.operators import activation_bytes
 from quantize.result import QuantizationResult
 from quantize.trial import Trial, scores_of
 from verify.errors import OpNotRunnable, QuantizationFailed
 from verify.runners.base import Batch
-from verify.runners.tflite_file import open_model, tensor_map
 
 MOST_SAMPLES = 64
 FEWEST_SAMPLES = 4
@@ -37,7 +33,7 @@ MOST_BYTES = 2**29
 
 def fitting_samples(model: Path, samples: SampleStream) -> list[Batch]:
     """Samples that are no probes, as many as memory allows: the same ones, in whatever order they come."""
-    most, probes, others = _most_samples(model), _Fewest(), _Fewest()
+    most, probes, others = _most_samples(model), SmallestHashes(), SmallestHashes()
     for sample in samples:
         (probes if is_held_back(samples.latest) else others).offer(samples.latest, sample, most)
     if len(others.kept) < FEWEST_SAMPLES:
@@ -46,28 +42,8 @@ def fitting_samples(model: Path, samples: SampleStream) -> list[Batch]:
     return [sample for _, sample in others.kept]
 
 
-@dataclass
-class _Fewest:
-    """Those with the smallest hashes, in their order."""
-
-    kept: list[tuple[bytes, Batch]] = field(default_factory=list)
-
-    def offer(self, digest: bytes, sample: Batch, most: int) -> None:
-        self.kept.append((digest, sample))
-        self.kept.sort(key=itemgetter(0))
-        del self.kept[most:]
-
-
 def _most_samples(model: Path) -> int:
-    with open_model(model) as opened:
-        graph = opened.Subgraphs(tensor_map(opened).subgraph)
-        given = [each.Outputs(at) for each in _operators(graph) for at in range(each.OutputsLength())]
-        total = 4 * sum(int(np.prod(graph.Tensors(at).ShapeAsNumpy())) for at in given)
-    return min(max(MOST_BYTES // max(total, 1), FEWEST_SAMPLES), MOST_SAMPLES)
-
-
-def _operators(graph: Any) -> Iterator[Any]:
-    return map(graph.Operators, range(graph.OperatorsLength()))
+    return min(max(MOST_BYTES // max(activation_bytes(model), 1), FEWEST_SAMPLES), MOST_SAMPLES)
 
 
 def before_calibration(model: Path, samples: Sequence[Batch], wanted: Collection[Correction]) -> Corrections:

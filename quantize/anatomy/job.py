@@ -1,0 +1,44 @@
+"""What a worker runs to describe an int8 file that was just made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from quantize.anatomy.describe import describe
+from quantize.calibration.probes import SmallestHashes, is_held_back
+from quantize.calibration.samples import SampleStream
+from quantize.correction.patches import prepared
+from quantize.leftovers import left_in_float
+from quantize.operators import activation_bytes, operators
+from quantize.recipe import Recipe
+from quantize.rewritten import rewritten
+from verify.modules import modules_beside
+from verify.report.anatomy import Anatomy
+from verify.runners.base import Batch
+from verify.signature import Signature
+
+MOST_SAMPLES = 4
+MOST_BYTES = 2**28
+"""Of activations that the samples make on their way: of a large net there are fewer."""
+
+
+def anatomy_of(
+    model: Path, int8: Path, *, recipe: Recipe, calibration: Path, signature: Signature, max_samples: int
+) -> Anatomy:
+    """Of a static file that :func:`quantize.jobs.make_int8` made of ``model`` with these samples.
+
+    A few of them are run, those first that were held back when ranges were tried.
+    """
+    modules = {each.name: each.modules for each in operators(model, modules_beside(model))}
+    why_float = {name: each.reason for each in left_in_float(int8, recipe) for name in each.tensors}
+    with rewritten(model, recipe.activations) as same, prepared(same, recipe.corrections) as source:
+        most = min(max(MOST_BYTES // max(activation_bytes(source), 1), 1), MOST_SAMPLES)
+        samples = _few(SampleStream(calibration, signature, max_samples), most)
+        return describe(source, int8, samples, modules=modules, why_float=why_float)
+
+
+def _few(stream: SampleStream, most: int) -> list[Batch]:
+    held_back, others = SmallestHashes(), SmallestHashes()
+    for sample in stream:
+        (held_back if is_held_back(stream.latest) else others).offer(stream.latest, sample, most)
+    return [sample for _, sample in (*held_back.kept, *others.kept)][:most]
