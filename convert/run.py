@@ -37,6 +37,8 @@ from convert.workspace import REPORT_NAMES, Ledger, StageCache, Workspace, stage
 from quantize.calibration.sources import SYNTHETIC
 from verify.artifact import Artifact, Format, sha256_of
 from verify.errors import InputError
+from verify.report.anatomy import Anatomy
+from verify.report.anatomy_files import anatomy_path_beside, read_anatomy
 from verify.report.html import write_html
 from verify.report.json import read_json, write_json
 from verify.report.types import SCHEMA_VERSION, Report, StageReport
@@ -237,6 +239,7 @@ class _Run:
             peak_memory_bytes=self.memory.bytes or None,
             versions=versions(),
             rungs=top.rungs,
+            anatomy=_anatomy(result),
         )
 
     def _write_reports(self, report: Report, result: PipelineResult) -> None:
@@ -266,6 +269,13 @@ class Frugality:
         for host in (Host.TORCH, Host.TENSORFLOW):
             if host not in needed:
                 self.hosts.close(host)
+
+
+def _anatomy(result: PipelineResult) -> Anatomy | None:
+    """What the int8 stage, or an earlier run's, wrote beside its file."""
+    made = result.artifacts.get(ToInt8.artifact_name)
+    path = None if made is None else anatomy_path_beside(made.path)
+    return read_anatomy(path) if path is not None and path.is_file() else None
 
 
 def _run_key(sha256: str, stages: Sequence[Stage], settings: RunSettings) -> str | None:

@@ -24,6 +24,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_WORST_SHOWN = 3
+"""Layers, on the terminal; the page lists more."""
+
 
 class TargetOption(StrEnum):
     """``--to``."""
@@ -228,6 +231,7 @@ def _as_json(made: Quantized) -> dict[str, object]:
         "float_ops": to_jsonable(made.result.float_ops),
         "notes": list(made.result.notes),
         "budget": to_jsonable(made.result.budget),
+        "anatomy_page": None if made.anatomy_page is None else str(made.anatomy_page),
     }
 
 
@@ -245,6 +249,11 @@ def _print(model: Path, made: Quantized) -> None:
         console.print(f"  {note}", markup=False, soft_wrap=True)
     for each in made.result.float_ops:
         console.print(f"  left in float: {each.count} × {each.op}: {each.reason}", markup=False, soft_wrap=True)
+    if made.anatomy_page is not None and made.result.anatomy is not None:
+        for finding in made.result.anatomy.findings[:_WORST_SHOWN]:
+            layer = made.result.anatomy.layers[finding.layer]
+            console.print(f"  {layer.label} ({layer.op}) {finding.words}", markup=False, soft_wrap=True)
+        console.print(f"  layer by layer: {made.anatomy_page}", markup=False, soft_wrap=True)
     if made.recipe_path is not None:
         console.print(f"  recipe: {made.recipe_path}", markup=False, soft_wrap=True)
 

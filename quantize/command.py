@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from quantize.anatomy.job import anatomy_of
 from quantize.budget.evaluation import Evaluation, hold_out, write_evaluation
 from quantize.budget.goal import Budget, BudgetMissed, Standing
 from quantize.budget.job import lift_within_budget
@@ -31,6 +32,7 @@ from quantize.result import QuantizationResult
 from quantize.scheme import Scheme, parse_input_stats
 from verify.artifact import Artifact, Format, sha256_of
 from verify.errors import InfrastructureError, InputError, SamplesInvalid
+from verify.report.anatomy_files import anatomy_path_beside, write_anatomy, write_anatomy_page
 from verify.runners.tflite_file import tflite_signature, tflite_signature_like
 from verify.samples.source import parse_samples
 from verify.signature import Signature
@@ -96,11 +98,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Quantized:
-    """The file that was made, and the recipe beside it (static int8 only)."""
+    """The file that was made, and the recipe and a page on its inside beside it (static int8 only)."""
 
     artifact: Artifact
     result: QuantizationResult
     recipe_path: Path | None
+    anatomy_page: Path | None = None
 
 
 def quantize_file(request: Request) -> Quantized:
@@ -133,10 +136,14 @@ def quantize_file(request: Request) -> Quantized:
     if result.recipe is not None:
         recipe_path = recipe_path_beside(out)
         write_recipe(recipe_path, result.recipe)
+    page = None
+    if result.anatomy is not None:
+        write_anatomy(anatomy_path_beside(out), result.anatomy)
+        page = write_anatomy_page(out, result.anatomy)
     artifact = Artifact(out, Format.TFLITE, tflite_signature_like(out, signature), sha256_of(out))
     if declared:
         _declare(artifact)
-    return Quantized(artifact, replace(result, signature=artifact.signature), recipe_path)
+    return Quantized(artifact, replace(result, signature=artifact.signature), recipe_path, page)
 
 
 def _in_worker(request: Request, signature: Signature, made: Path) -> QuantizationResult:
@@ -216,7 +223,34 @@ def _from_samples(request: Request, signature: Signature, made: Path, worker: Wo
             budget=request.budget,
         ).value
         result = replace(lifted, notes=(*result.notes, *lifted.notes))
-    return replace(result, notes=(*batches.notes, *result.notes))
+    result = replace(result, notes=(*batches.notes, *result.notes))
+    return _with_anatomy(request, result, made, worker, calibration=calibration, signature=batches.signature)
+
+
+def _with_anatomy(
+    request: Request,
+    result: QuantizationResult,
+    made: Path,
+    worker: Worker,
+    *,
+    calibration: Path,
+    signature: Signature,
+) -> QuantizationResult:
+    if result.recipe is None:
+        return result
+    try:
+        found = worker.run(
+            anatomy_of,
+            model=request.model,
+            int8=made,
+            recipe=result.recipe,
+            calibration=calibration,
+            signature=signature,
+            max_samples=request.max_samples,
+        ).value
+    except InfrastructureError as error:
+        return replace(result, notes=(*result.notes, f"not looked into: {error.what}"))
+    return replace(result, anatomy=found)
 
 
 def _judging(

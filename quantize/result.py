@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from quantize.budget.report import BudgetReport
 from quantize.recipe import Recipe
+from verify.report.anatomy import Anatomy
 from verify.signature import Signature
 
 
@@ -26,7 +27,7 @@ class QuantizationResult:
     """``signature`` is the new file's own: names, dtypes, dynamic dims, scale and zero point of inputs and outputs.
 
     ``recipe`` (static int8 only) holds the ranges that were used, and remakes the same bytes; ``budget`` what was
-    tried to keep one.
+    tried to keep one; ``anatomy`` what the file is like inside, where there were samples to look with.
     """
 
     signature: Signature
@@ -34,3 +35,4 @@ class QuantizationResult:
     recipe: Recipe | None = None
     notes: tuple[str, ...] = ()
     budget: BudgetReport | None = None
+    anatomy: Anatomy | None = None

@@ -101,10 +101,15 @@ class ToInt8(Stage):
             )
 
     def call(self, artifact: Artifact, out: Path) -> StageResult:
-        """Calibrate, quantize, load-check, write the recipe; raises ``SamplesInvalid`` or ``QuantizationFailed``."""
+        """Calibrate, quantize, load-check, write the recipe and what the file is like inside.
+
+        Raises ``SamplesInvalid`` or ``QuantizationFailed``.
+        """
+        from quantize.anatomy.job import anatomy_of
         from quantize.jobs import make_int8
         from quantize.recipe import recipe_path_beside, write_recipe
         from quantize.scheme import Scheme, parse_input_stats
+        from verify.report.anatomy_files import anatomy_path_beside, write_anatomy
 
         if self.calibration is None:
             raise SamplesInvalid(
@@ -132,6 +137,15 @@ class ToInt8(Stage):
         )
         if result.recipe is not None:
             write_recipe(recipe_path_beside(out), result.recipe)
+            found = anatomy_of(
+                artifact.path,
+                out,
+                recipe=result.recipe,
+                calibration=self.calibration,
+                signature=artifact.signature,
+                max_samples=self.max_samples,
+            )
+            write_anatomy(anatomy_path_beside(out), found)
         return _stage_result(self.name, artifact, out, result)
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from quantize.anatomy.constants import sizes, weight_scales
-from quantize.anatomy.findings import findings
+from quantize.anatomy.findings import findings, summary
 from quantize.anatomy.side_by_side import SideBySide, Step
 from quantize.anatomy.stored import storage_of
 from verify.errors import OpNotRunnable
-from verify.report.anatomy import Anatomy, LayerAnatomy
+from verify.report.anatomy import INPUT, Anatomy, LayerAnatomy
 from verify.runners.base import Batch
 from verify.stepping.contents import name_of, name_of_op
 
@@ -26,14 +26,15 @@ def describe(
     *,
     modules: Mapping[str, tuple[str, ...]],
     why_float: Mapping[str, str],
+    corrected: Collection[str] = frozenset(),
 ) -> Anatomy:
     """What is inside ``int8``, which was made of the float file ``model``, rewritten and corrected as it was then.
 
     ``modules`` are the PyTorch modules of each tensor, ``why_float`` the reasons of ops that compute in float, both by
-    the name of the first tensor that an op gives. Where an op does not run by itself, what follows it is described
-    without measures, and the note says so.
+    the name of the first tensor that an op gives; ``corrected`` are the tensors that corrections changed. Where an op
+    does not run by itself, what follows it is described without measures, and the note says so.
     """
-    both = SideBySide(model, int8, samples)
+    both = SideBySide(model, int8, samples, corrected)
     table = _Table(both, sizes(both.stored), modules, why_float)
     steps, layers, note = [], [], ""
     try:
@@ -44,11 +45,16 @@ def describe(
         note = f"not measured further: {error.what}"
         last = max((step.operator or 0 for step in steps), default=-1)
         layers += [table.unmeasured(number) for number in range(last + 1, len(both.stored.graph.operators))]
+    ends = set(map(int, both.exact.graph.outputs))
+    reached = [step.sqnr_db for step in steps if step.tensor in ends and step.sqnr_db is not None]
+    output_db = min(reached, default=None)
     return Anatomy(
         samples=len(samples),
         file_bytes=int8.stat().st_size,
         layers=tuple(layers),
         findings=findings(steps, layers),
+        output_db=output_db,
+        summary=summary(layers, output_db),
         note=note,
     )
 
@@ -90,7 +96,7 @@ class _Table:
         )
 
     def _input(self, tensor: int) -> LayerAnatomy:
-        return LayerAnatomy(name_of(self.both.exact.graph.tensors[tensor]), "INPUT", (), "int8")
+        return LayerAnatomy(name_of(self.both.exact.graph.tensors[tensor]), INPUT, (), "int8")
 
 
 def _precision(graph: Any, operator: Any) -> str:

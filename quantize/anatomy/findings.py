@@ -18,6 +18,7 @@ _GROWN = 1 / 30
 """What noise counts that only grew in a layer, beside noise that it made."""
 
 _LEAST_LOSS_DB = 3.0
+_TOGETHER_DB = 6.0
 _FEW_LEVELS = 0.25
 _MUCH_CLIPPED = 0.005
 _APART = 30.0
@@ -44,6 +45,19 @@ def findings(steps: Sequence[Step], layers: Sequence[LayerAnatomy]) -> tuple[Fin
             found.append((grown * _GROWN, Finding(number, f"{_course(before, after, local)}: {reason}")))
     found.sort(key=lambda each: -each[0])
     return tuple(finding for _, finding in found[:MOST])
+
+
+def summary(layers: Sequence[LayerAnatomy], output_db: float | None) -> str:
+    """Where the file as a whole comes to much less than its worst layer."""
+    alone = [layer.local_sqnr_db for layer in layers if layer.local_sqnr_db is not None]
+    if output_db is None or not alone or min(alone) >= IDENTICAL_DB:
+        return ""
+    if output_db < min(alone) - _TOGETHER_DB:
+        return (
+            f"No layer alone is to blame: the worst gives {min(alone):.0f} dB by itself, and what {len(alone)} layers "
+            f"lose comes to {output_db:.0f} dB in the end."
+        )
+    return "" if min(alone) < LOW_DB else f"No layer costs much: the worst gives {min(alone):.0f} dB by itself."
 
 
 def _noise(sqnr_db: float) -> float:
@@ -88,9 +102,11 @@ class _Reason:
     def _of_result(self) -> str:
         held = self.layer.activation
         if held is not None and held.clipped >= _MUCH_CLIPPED:
-            return f"{held.clipped:.1%} of its values lie beyond what it holds, {held.low:.3g} to {held.high:.3g}"
+            return (
+                f"{100 * held.clipped:.1f} % of its values lie beyond what it holds, {held.low:.3g} to {held.high:.3g}"
+            )
         if held is not None and held.used < _FEW_LEVELS:
-            return f"its values come to {held.used:.0%} of the range that its levels are spread over"
+            return f"its values come to {100 * held.used:.0f} % of the range that its levels are spread over"
         return f"its result in {self._bits()}: one step is wide beside most of its values"
 
     def _of_inputs(self) -> str:
@@ -103,6 +119,8 @@ class _Reason:
         if held is None:
             return "its arithmetic in whole numbers"
         if held.unused_levels is not None and held.unused_levels > 1 - _FEW_LEVELS:
-            return f"its weights leave {held.unused_levels:.0%} of their levels unused"
+            return f"its weights leave {100 * held.unused_levels:.0f} % of their levels unused"
+        if self.step.corrected:
+            return "its weights and bias in 8 bits, which were fitted to the noise that enters it"
         apart = held.largest / held.least if held.least > 0 else 0.0
         return f"its weights in 8 bits{f', with scales {apart:.0f} times apart' if apart > _APART else ''}"

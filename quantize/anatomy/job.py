@@ -18,7 +18,7 @@ from verify.runners.base import Batch
 from verify.signature import Signature
 
 MOST_SAMPLES = 4
-MOST_BYTES = 2**28
+MOST_BYTES = 2**26
 """Of activations that the samples make on their way: of a large net there are fewer."""
 
 
@@ -31,10 +31,12 @@ def anatomy_of(
     """
     modules = {each.name: each.modules for each in operators(model, modules_beside(model))}
     why_float = {name: each.reason for each in left_in_float(int8, recipe) for name in each.tensors}
+    fitted = recipe.corrections
+    corrected = {each.tensor for each in fitted.rounded} | {each.tensor for each in fitted.biases}
     with rewritten(model, recipe.activations) as same, prepared(same, recipe.corrections) as source:
         most = min(max(MOST_BYTES // max(activation_bytes(source), 1), 1), MOST_SAMPLES)
         samples = _few(SampleStream(calibration, signature, max_samples), most)
-        return describe(source, int8, samples, modules=modules, why_float=why_float)
+        return describe(source, int8, samples, modules=modules, why_float=why_float, corrected=corrected)
 
 
 def _few(stream: SampleStream, most: int) -> list[Batch]:

@@ -8,7 +8,7 @@ Both keep a tensor only until its last reader has run, so that memory holds a fe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from verify.metrics import ErrorSums, error_sums
 from verify.report.anatomy import IDENTICAL_DB, ActivationRange
 from verify.runners.base import Batch
 from verify.runners.tflite_file import tflite_signature
-from verify.stepping.contents import name_of_op
+from verify.stepping.contents import name_of, name_of_op
 from verify.stepping.single_op import run_op, single_op
 
 LOW_DB = 34.0
@@ -48,12 +48,16 @@ class Step:
     """What rounding what it takes costs the float op; only where the op by itself loses much."""
     effect: Effect = Effect.IDENTITY
     """What its readers make of its result."""
+    corrected: bool = False
+    """Whether its weights or bias were fitted to what enters it in the int8 file."""
 
 
 class SideBySide:
-    """``samples`` are as the float file takes them."""
+    """``samples`` are as the float file takes them; ``corrected`` names weights and biases that were fitted."""
 
-    def __init__(self, model: Path, int8: Path, samples: Sequence[Batch]) -> None:
+    def __init__(
+        self, model: Path, int8: Path, samples: Sequence[Batch], corrected: Collection[str] = frozenset()
+    ) -> None:
         signature = tflite_signature(int8, {})
         stored = [{spec.name: spec.from_torch(each[spec.name]) for spec in signature.inputs} for each in samples]
         self._given: dict[int, list[Values]] = {}
@@ -61,6 +65,7 @@ class SideBySide:
         self._stored_given: dict[int, list[Values]] = {}
         self.stored = SteppedModel(int8, stored, self._stored_given.__setitem__)
         self.counterparts = counterparts(self.exact, self.stored)
+        self._corrected = corrected
         self._makers = makers(self.exact)
         self._effects = effects(model)
         self._outputs: dict[int, list[Values]] = {}
@@ -111,6 +116,7 @@ class SideBySide:
             None if real is None or storage is None else storage.range_of(real, effect),
             None if cast or not fed or not real or not _is_low(local) else self._of_inputs(other, fed, real, effect),
             effect,
+            any(name_of(self.stored.graph.tensors[at]) in self._corrected for at in operator.inputs if at >= 0),
         )
 
     def _of_inputs(

@@ -38,7 +38,8 @@ class Storage:
         limits = np.iinfo(self.dtype)
         with np.errstate(invalid="ignore", over="ignore"):
             steps = np.rint(real.astype(np.float32) / np.float32(self.scale)) + np.float32(self.zero_point)
-            return np.clip(steps, limits.min, limits.max).astype(self.dtype)
+            stored: Values = np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        return stored
 
     def real(self, stored: Values) -> Values:
         """The way back, float32."""

@@ -69,6 +69,7 @@ def test_one_command_makes_every_file_and_proves_it(lenet: Path, whole_run: subp
         "lenet_dynamic_int8.tflite",
         "lenet_int8.tflite",
         "lenet.recipe.json",
+        "lenet.anatomy.json",
         "signature.json",
         "report.json",
         "report.html",

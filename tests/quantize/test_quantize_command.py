@@ -34,7 +34,7 @@ def test_samples_make_int8_and_a_recipe(folder):
     assert made["recipe"] == "net.recipe.json"
     assert made["signature"]["inputs"][0]["dtype"] == "int8"
     assert sorted(path.name for path in folder.iterdir()) == [
-        "data.npz", "net.recipe.json", "net_float32.tflite", "net_int8.tflite",
+        "data.npz", "net.anatomy.html", "net.anatomy.json", "net.recipe.json", "net_float32.tflite", "net_int8.tflite",
     ]  # fmt: skip
 
 

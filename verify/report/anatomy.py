@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ANATOMY_VERSION = "1"
+INPUT = "INPUT"
+"""Stands for the op of what the file takes."""
+
 IDENTICAL_DB = 120.0
 """Stands for any SQNR from here on, and for no error at all."""
 
@@ -80,7 +83,8 @@ class LayerAnatomy:
     @property
     def label(self) -> str:
         """What a person calls it: its modules, or the tensor's name."""
-        return " + ".join(self.modules) or self.name
+        name = self.name.removeprefix("serving_default_").removesuffix(":0") if self.op == INPUT else self.name
+        return " + ".join(self.modules) or name
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,10 @@ class Anatomy:
     file_bytes: int
     layers: tuple[LayerAnatomy, ...]
     findings: tuple[Finding, ...] = ()
+    output_db: float | None = None
+    """SQNR of the worst output."""
+    summary: str = ""
+    """One sentence, where layers together do what none of them does."""
     note: str = ""
     """Why something was not measured."""
     schema_version: str = ANATOMY_VERSION

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from verify.atomic import write_text
 from verify.report import cards, chain, words
+from verify.report.inside import inside
 from verify.report.snippet import feeding_snippet
 from verify.report.templates import environment
 from verify.report.types import Report
@@ -40,6 +41,7 @@ def render_html(report: Report) -> str:
             has_top1=any(card.edge is not None and card.edge.top1_agreement is not None for card in files),
             groups=cards.signature_groups(files),
             snippet=lambda artifact: feeding_snippet(artifact, report.model),
+            inside=inside(report.anatomy) if report.anatomy else None,
             most_memory=max((stage.peak_memory_bytes or 0 for stage in report.stages), default=0),
         )
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from verify.model import ModelDescription
+from verify.report.anatomy import Anatomy
 from verify.report.findings import NonFinite, QuantizedErrors, Top1
 from verify.report.picture_types import ErrorPicture
 from verify.signature import Signature
@@ -209,6 +210,8 @@ class Report:
     """Library name and version, ours first."""
     rungs: tuple[Rung, ...] = ()
     """The ways to the float files, in the order in which they were tried; at most one of them is used."""
+    anatomy: Anatomy | None = None
+    """What the int8 file is like inside, where one was made."""
 
     @property
     def used_rung(self) -> Rung | None:

@@ -17,6 +17,7 @@ from convert.zoo.result import StoredFile
 from convert.zoo.store.base import StageEntry, Store
 from convert.zoo.store.errors import StoreDamaged
 from quantize.recipe import SUFFIX as RECIPE_SUFFIX
+from verify.report.anatomy_files import SUFFIX as ANATOMY_SUFFIX
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def keep_stages(store: Store, output: Path, stem: str, files: Sequence[StoredFil
 
 
 def _can_be_renamed(entry: StageEntry) -> bool:
-    return all(name.endswith(RECIPE_SUFFIX) for name in entry.made.companions)
+    return all(name.endswith((RECIPE_SUFFIX, ANATOMY_SUFFIX)) for name in entry.made.companions)
 
 
 def _take_back(placed: Sequence[Path], folder: Path) -> None:
