@@ -42,8 +42,8 @@ _AT_ONCE = 2
 
 TEMPERATURE = 3.0
 """Scores are divided by it before they are compared with classes: real ones differ by more than decides."""
-LEAST_SPREAD = 0.5
-"""Deviation of noise's scores, at least, of a head that has learnt to decide; with random weights it is 0.1 to 0.3, and
+LEAST_SPREAD = 1.2
+"""Deviation of noise's scores, at least, of a head that has learnt to decide; with random weights it is 0.1 to 0.9, and
 its scores, moved towards classes, come to three times what real inputs give."""
 
 Tensors = tuple[torch.Tensor, ...]
