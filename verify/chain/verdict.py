@@ -59,7 +59,7 @@ def next_steps(edges: Sequence[EdgeReport], inputs: Sequence[InputCoverage], *, 
             "Calibrate on more samples, of the kind the model will see; or state another budget: --min-sqnr-db."
         )
     if "over tolerance" in failures:
-        steps.append("See where they part: verify with --layers and --output FOLDER.")
+        steps.append("See how the error is spread, and the worst sample: write a report with --output FOLDER.")
     if random and "constant output" in failures:
         steps.append("Give real samples: random ones may drive a model into a corner (--data).")
     if any(gap.startswith("Only 0 and 1") for it in inputs for gap in it.gaps):

@@ -38,6 +38,7 @@ def render_verification(verification: Verification, console: Console, *, html_pa
         none = "recorded by this run" if verification.baseline.recorded else "what it records has not drifted further"
         told = [_drift_line(drift) for drift in drifts_to_tell(verification)] or [none]
         _section(console, f"Against {verification.baseline.file}:", told)
+    _section(console, "Where they part:", _culprits(verification))
     _section(console, "Fed:", _fed(verification))
     _section(console, "Noted:", list(verification.notes))
     refusals = [f"{it.subject}: {it.reason}" + (f" ({it.remedy})" if it.remedy else "") for it in verification.refusals]
@@ -52,7 +53,7 @@ def _table(verification: Verification, console: Console) -> Table:
     table.add_column("model", overflow="fold")
     table.add_column("against", overflow="fold")
     for heading in ("SQNR", "× floor", "top-1"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(_text(console, heading), justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for edge in verification.edges:
         worst = _worst_output(edge)
@@ -92,6 +93,15 @@ def _troubles(verification: Verification) -> list[str]:
 
 def _drift_line(drift: Drift) -> str:
     return f"{drift.standing}: {drift.actual} against {drift.expected}, output {drift.output}: {drift.explanation}"
+
+
+def _culprits(verification: Verification) -> list[str]:
+    lines = []
+    for it in verification.localisations:
+        if it.culprit is not None:
+            kept = f" It fails alone: {it.culprit.reproducer}" if it.culprit.reproducer else ""
+            lines.append(f"{it.actual} against {it.expected}: {it.culprit.explanation}{kept}")
+    return lines
 
 
 def _fed(verification: Verification) -> list[str]:
