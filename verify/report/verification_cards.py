@@ -94,9 +94,15 @@ def findings(verification: Verification) -> tuple[Finding, ...]:
     return tuple(found)
 
 
+def beyond_outputs(verification: Verification) -> tuple[Finding, ...]:
+    """What did not pass though every output it is about did: an edge by its task, a run by itself."""
+    return tuple(it for it in findings(verification) if it.output is None and it.verdict is not Verdict.PASS)
+
+
 def _of_edge(edge: EdgeReport) -> Finding:
     if edge.task is not None and edge.task.verdict is edge.verdict:
-        return Finding(edge, None, edge.verdict, f"{edge.task.measure} drops", edge.task.explanation)
+        told = "undecided" if edge.verdict is Verdict.INCONCLUSIVE else "drops"
+        return Finding(edge, None, edge.verdict, f"{edge.task.measure} {told}", edge.task.explanation)
     return Finding(edge, None, edge.verdict, _bare(edge.verdict), f"Judged against {edge.budget}.")
 
 

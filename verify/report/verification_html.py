@@ -11,6 +11,7 @@ from verify.report.verification import Localisation, Verification
 from verify.report.verification_cards import (
     DECISIONS,
     also_measured,
+    beyond_outputs,
     drifts_to_tell,
     edge_name,
     layer_name,
@@ -34,6 +35,7 @@ def render_html(verification: Verification) -> str:
         has_top1=any(edge.top1_agreement is not None for edge in verification.edges),
         batch_sizes=words.joined(_batch_sizes(verification.edges)),
         waterfalls=[(where, _waterfalls(where)) for where in verification.localisations],
+        beyond=beyond_outputs(verification),
         said=[(edge, also_measured(edge)) for edge in verification.edges],
         changed=len(drifts_to_tell(verification)),
         pictures=_pictures(verification.edges),

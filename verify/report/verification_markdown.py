@@ -8,6 +8,7 @@ from verify.report.verification import Drift, Localisation, Verification
 from verify.report.verification_cards import (
     Finding,
     also_measured,
+    beyond_outputs,
     drifts_to_tell,
     edge_name,
     findings,
@@ -27,6 +28,9 @@ def render_markdown(verification: Verification) -> str:
         f"- **{plain(it.artifact_name)}**, output {plain(it.output_name)}: {plain(it.failure)}. "
         f"{plain('; '.join(it.explanations))} (seen {plain(', '.join(map(edge_name, it.edges)))})"
         for it in cards.edge_troubles(verification.edges)
+    ]
+    troubles += [
+        f"- **{plain(it.where)}**: {plain(it.failure)}. {plain(it.explanation)}" for it in beyond_outputs(verification)
     ]
     parts = [_culprit(where) for where in verification.localisations if where.culprit is not None]
     sections = (

@@ -23,6 +23,7 @@ from verify.report.types import Verdict
 from verify.report.verification import NOT_FINITE_DB
 from verify.report.verification_cards import also_measured
 from verify.report.verification_files import write_all
+from verify.report.verification_html import render_html
 from verify.report.verification_json import SCHEMA_PATH, read_json, render_json, render_schema
 from verify.report.verification_markdown import MAX_CHARACTERS, render_markdown
 
@@ -260,3 +261,20 @@ def test_nothing_is_said_twice(samples):
     assert any(steps in said for said in also_measured(edge))
     output = dataclasses.replace(edge.outputs[0], explanation=f"29.6 dB. {steps}")
     assert not any(steps in said for said in also_measured(dataclasses.replace(edge, outputs=(output,))))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told"), [(Verdict.FAIL, "top-1 drops"), (Verdict.INCONCLUSIVE, "top-1 undecided")]
+)
+def test_a_task_that_decides_an_edge_is_named(samples, tmp_path, verdict, told):
+    edge = samples["quantized"].edges[0]
+    edge = dataclasses.replace(edge, verdict=verdict, task=dataclasses.replace(edge.task, verdict=verdict))
+    verification = dataclasses.replace(with_edges(samples["quantized"], edge), verdict=verdict)
+    assert f"**: {told}. " in render_markdown(verification)
+    page = render_html(verification)
+    assert f"</span> {told}</span>" in page[: page.index('id="models"')]
+    case = list(ElementTree.fromstring(render_junit(verification)).iter("testcase"))[1]
+    assert (case.get("name"), case[0].get("type")) == ("edge", told)
+    assert render_annotations(verification, tmp_path)[0].endswith(
+        f"edge%3A {told}::{edge.task.explanation.replace('%', '%25')}"
+    )
