@@ -13,7 +13,7 @@ DOCS = ROOT / "docs" / "faults"
 sys.path.append(str(ROOT / "benchmarks"))
 
 from faults_page import render  # noqa: E402
-from faults_types import Clean
+from faults_types import Clean  # noqa: E402
 from faults_types import Tested as Faulted  # noqa: E402
 
 from verify.faults.result import Outcome  # noqa: E402
