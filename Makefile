@@ -8,7 +8,7 @@ ON_PATH := --config-settings editable_mode=compat
 
 PEERS := .venv-peers
 
-.PHONY: help setup demo test test-all test-index lint bench lowering table int8-table int8-ablation ops coverage faults verify-speed peers clean
+.PHONY: help setup demo test test-all test-index lint bench lowering table int8-table int8-ablation ops coverage faults localisation verify-speed peers clean
 
 help:
 	@echo "make demo      train a LeNet on handwritten digits, convert it, and compare it with PyTorch"
@@ -23,6 +23,7 @@ help:
 	@echo "make int8-table  train eleven nets, quantize them by three engines and write docs/int8.md (goes on where it stood)"
 	@echo "make int8-ablation  what each correction contributes on them, docs/int8_ablation.md"
 	@echo "make coverage  convert every architecture of the zoos and write docs/coverage.md (hours; goes on where it stood)"
+	@echo "make localisation  faults in single ops, and whether the op is named: docs/localisation.md"
 	@echo "make faults    faults of fifty kinds into converted nets, and nets without any: docs/faults.md (goes on where it stood)"
 	@echo "make verify-speed  what verification costs beside the bare inference of its samples, docs/verify_speed.md"
 	@echo "make peers     an environment with litert-torch, which make coverage then measures beside"
@@ -75,6 +76,9 @@ int8-ablation: $(STAMP)
 # FILTER="--filter tag=quick" runs six small ones, RENDER="--render" only writes the page.
 coverage: $(STAMP)
 	$(BIN)/python benchmarks/coverage.py $(FILTER) $(RENDER)
+
+localisation: $(STAMP)
+	$(BIN)/python benchmarks/localisation.py
 
 faults: $(STAMP)
 	$(BIN)/python benchmarks/faults.py

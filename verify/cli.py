@@ -65,6 +65,7 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
     update_lock: options.UpdateLock = False,
     format: options.Format = "text",  # noqa: A002 - the option's name
     self_test: options.SelfTest = False,
+    layers: options.Layers = False,
     as_json: options.AsJson = False,
     annotations: options.Annotations = False,
     quiet: options.Quiet = False,
@@ -78,9 +79,11 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
 
     Other commands have their own help: verify inspect --help.
     """
+    from dataclasses import replace
     from pathlib import Path
 
     from verify.chain.judging import floors_of
+    from verify.chain.layers import localisations_of
     from verify.chain.reference import save_reference
     from verify.chain.run import run_chain
     from verify.chain.settings import ChainSettings
@@ -88,6 +91,7 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
     from verify.chain.verification import verification_of
     from verify.model import ModelSource
     from verify.opening import parse_layout
+    from verify.report.types import Verdict
     from verify.samples import parse_samples
     from verify.task.share import parse_drop
     from verify.worker import Limits
@@ -123,6 +127,12 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
         progress("comparing")
         floors, refusals = floors_of(chain)
         verification = verification_of(chain, floors, refusals)
+        if layers or any(edge.verdict is Verdict.FAIL for edge in verification.edges):
+            progress("looking for the layer where they part")
+            where, refused = localisations_of(chain, verification.edges, output, all_edges=layers)
+            verification = replace(
+                verification, localisations=where, refusals=(*verification.refusals, *(refused if layers else ()))
+            )
         if reference is not None:
             save_reference(chain, floors, reference)
             _say_saved(reference, verification)

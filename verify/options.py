@@ -171,6 +171,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=_RUN)]
 Timeout = Annotated[float | None, typer.Option(help="Most seconds that any one step may take.", rich_help_panel=_RUN)]
 MemoryLimit = Annotated[float | None, typer.Option(help="Most GiB that any one worker may use.", rich_help_panel=_RUN)]
+Layers = Annotated[
+    bool, typer.Option("--layers", help="Compare layer by layer, edges that pass too; failing ones always are.")
+]
 SelfTest = Annotated[
     bool,
     typer.Option(

@@ -24,7 +24,7 @@ from verify.report.anatomy import IDENTICAL_DB, ActivationRange
 from verify.runners.base import Batch
 from verify.runners.tflite_file import tflite_signature
 from verify.stepping.contents import name_of, name_of_op
-from verify.stepping.single_op import run_op, single_op
+from verify.stepping.part import run_op, single_op
 
 LOW_DB = 34.0
 """An op that loses as much by itself is looked at closer."""

@@ -15,7 +15,7 @@ from quantize.correction.patches import packed
 from quantize.correction.stepped_model import SteppedModel
 from verify.runners.base import Batch
 from verify.stepping.contents import name_of
-from verify.stepping.single_op import Values
+from verify.stepping.part import Values
 
 _PADDING = 1e30
 """What is beyond it is minus infinity before a maximum, no activation."""

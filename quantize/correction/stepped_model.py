@@ -10,7 +10,7 @@ from verify.flatbuffer import unpack
 from verify.runners.base import Batch
 from verify.runners.tflite_file import open_model, tensor_map
 from verify.stepping.contents import name_of
-from verify.stepping.single_op import Values
+from verify.stepping.part import Values
 from verify.stepping.stepper import Stepper
 
 

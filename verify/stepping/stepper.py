@@ -11,9 +11,7 @@ from typing import Any
 
 from verify.errors import OpNotRunnable
 from verify.stepping.contents import name_of_op
-from verify.stepping.single_op import Values, run_op, single_op
-
-_WITH_SUBGRAPHS = frozenset({"IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_COMPOSITE"})
+from verify.stepping.part import WITH_SUBGRAPHS, Values, run_op, single_op
 
 
 class Stepper:
@@ -50,7 +48,7 @@ class Stepper:
 
     def _step(self, operator: Any) -> None:
         name = name_of_op(self._model, operator)
-        if name in _WITH_SUBGRAPHS:
+        if name in WITH_SUBGRAPHS:
             raise OpNotRunnable(f"{name} computes in other subgraphs")
         fed = list(dict.fromkeys(int(at) for at in operator.inputs if int(at) in self._values))
         given = [int(at) for at in operator.outputs]

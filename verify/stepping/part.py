@@ -1,4 +1,4 @@
-"""One op of an unpacked model as a file of its own, and running that with LiteRT's kernel for it."""
+"""Ops of an unpacked model as a file of their own, and running that with LiteRT's kernels."""
 
 from __future__ import annotations
 
@@ -14,29 +14,43 @@ from verify.threads import runtime_threads
 Values = npt.NDArray[Any]
 
 
+WITH_SUBGRAPHS = frozenset({"IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_COMPOSITE"})
+"""Ops that compute in other subgraphs of their file."""
+
+
 def single_op(model: Any, graph: Any, operator: Any, fed: Sequence[int]) -> bytes:
     """A file with this op alone, which takes ``fed`` and gives what the op gives."""
+    return part_of(model, graph, [operator], fed, [int(at) for at in operator.outputs])
+
+
+def part_of(model: Any, graph: Any, operators: Sequence[Any], fed: Sequence[int], given: Sequence[int]) -> bytes:
+    """A file with these ops of one subgraph, which takes ``fed`` and gives ``given``, in that order."""
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    own, moved = copy.copy(operator), {-1: -1}
-    single, inner = schema.ModelT(), schema.SubGraphT()
-    single.version, single.buffers, inner.tensors = 3, [schema.BufferT()], []
-    for role in ("inputs", "outputs", "intermediates"):
-        listed = getattr(operator, role)
-        if listed is None:
-            continue
-        for at in map(int, listed):
-            if at not in moved:
-                moved[at] = len(inner.tensors)
-                inner.tensors.append(_tensor(model, graph.tensors[at], single.buffers))
-        setattr(own, role, [moved[int(at)] for at in listed])
-    single.operatorCodes, own.opcodeIndex = [model.operatorCodes[operator.opcodeIndex]], 0
-    inner.operators, inner.inputs = [own], [moved[at] for at in fed]
-    inner.outputs = [moved[int(at)] for at in operator.outputs]
-    single.subgraphs = [inner]
+    moved = {-1: -1}
+    part, inner = schema.ModelT(), schema.SubGraphT()
+    part.version, part.buffers, part.operatorCodes = 3, [schema.BufferT()], []
+    inner.tensors, inner.operators = [], []
+    codes = list(dict.fromkeys(int(operator.opcodeIndex) for operator in operators))
+    part.operatorCodes = [model.operatorCodes[code] for code in codes]
+    for operator in operators:
+        own = copy.copy(operator)
+        own.opcodeIndex = codes.index(int(operator.opcodeIndex))
+        for role in ("inputs", "outputs", "intermediates"):
+            listed = getattr(operator, role)
+            if listed is None:
+                continue
+            for at in map(int, listed):
+                if at not in moved:
+                    moved[at] = len(inner.tensors)
+                    inner.tensors.append(_tensor(model, graph.tensors[at], part.buffers))
+            setattr(own, role, [moved[int(at)] for at in listed])
+        inner.operators.append(own)
+    inner.inputs, inner.outputs = [moved[at] for at in fed], [moved[at] for at in given]
+    part.subgraphs = [inner]
     builder = flatbuffers.Builder(1 << 16)
-    builder.Finish(single.Pack(builder), file_identifier=b"TFL3")
+    builder.Finish(part.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 
 

@@ -1,0 +1,28 @@
+"""What alignment finds: judged tensors with their counterparts, and the ops that lead to each from others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from verify.localise.axes import AxisMap
+from verify.localise.graph import Op
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A judged tensor that is the trusted model's ``trusted``.
+
+    ``ops`` give it from tensors that are aligned too; ``local_sqnr_db`` is what they do with the trusted model's
+    values: ``None`` for no error at all, as in :class:`verify.report.verification.Layer`. ``rearranged`` tensors hold
+    what one before them holds. ``how`` is ``input``, ``fingerprint``, ``structure`` or ``output``.
+    """
+
+    tensor: str
+    trusted: str
+    axes: AxisMap
+    how: str
+    ops: tuple[Op, ...] = ()
+    local_sqnr_db: float | None = None
+    rearranged: bool = False
+    local_levels: float | None = None
+    """The local error, root mean square, in steps of the scale of a quantized output."""

@@ -1,0 +1,171 @@
+"""Job: where two models part. Both run op by op in this process; their tensors stay on disk."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from verify.artifact import Artifact
+from verify.localise.align import Alignment
+from verify.localise.aligned import Aligned
+from verify.localise.axes import AxisMap, sqnr_of
+from verify.localise.candidates import Candidates
+from verify.localise.culprit import FLOAT_BOUND_DB, QUANTIZED_BOUND_DB, culprit_of, explanation_of
+from verify.localise.golden_run import GoldenRun
+from verify.localise.graph import Op
+from verify.localise.kinds import counterparts
+from verify.localise.recording import Recording, record, samples_of
+from verify.localise.reproducer import write_reproducer
+from verify.localise.steps import open_steps
+from verify.report.types import Refusal
+from verify.report.verification import Culprit, Layer, Localisation
+from verify.signature import TensorSpec
+
+DEFAULT_SAMPLES = 4
+
+
+@dataclass(frozen=True)
+class Names:
+    """Expected model's name → judged model's, of the inputs and outputs where they differ."""
+
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+def compare_layers(
+    *,
+    expected: Artifact,
+    actual: Artifact,
+    batches: Path,
+    names: Names | None = None,
+    reproducer: Path | None = None,
+    samples: int = DEFAULT_SAMPLES,
+) -> Localisation:
+    """Job: align the tensors of two ONNX or TFLite files and name the first layer that goes wrong by itself.
+
+    ``batches`` is a folder of inputs under the expected model's names; the first ``samples`` are fed. The culprit is
+    written to ``reproducer`` as a model of its own. Raises ``InputError`` for other formats.
+    """
+    names = names or Names()
+    with tempfile.TemporaryDirectory(prefix="verify-layers-") as scratch:
+        trusted = record(open_steps(expected), samples_of(expected, batches, {}, samples), Path(scratch, "trusted"))
+        steps, fed = open_steps(actual), samples_of(actual, batches, names.inputs, samples)
+        own = record(steps, fed, Path(scratch, "judged"))
+        candidates = Candidates(trusted)
+        run = GoldenRun(steps, own, candidates, max(map(len, fed.values())), Path(scratch, "golden"))
+        quantized = trusted.graph.quantized or own.graph.quantized
+        alignment = Alignment(run, candidates, counterparts(trusted.graph, own.graph), quantized=quantized)
+        alignment.find(_inputs(trusted, own, names), _outputs(expected, actual, trusted, own, names))
+        layers = sorted(
+            (each for each in run.aligned.values() if not each.rearranged), key=lambda each: each.ops[-1].index
+        )
+        guilty = culprit_of(layers, quantized=quantized)
+        if guilty is not None and reproducer is not None:
+            bound_db = QUANTIZED_BOUND_DB if quantized else FLOAT_BOUND_DB
+            write_reproducer(run, guilty, actual.format, bound_db, reproducer)
+        return Localisation(
+            expected=expected.path.name,
+            actual=actual.path.name,
+            layers=tuple(_layer(each, each.ops[-1], trusted, own) for each in layers),
+            culprit=_lost(alignment, trusted, own, quantized=quantized)
+            if guilty is None
+            else Culprit(
+                _layer(guilty, _named(guilty.ops, alignment.places), trusted, own),
+                explanation_of(guilty, layers, quantized=quantized),
+                None if reproducer is None else str(reproducer),
+            ),
+            unaligned=_unaligned(alignment, trusted, own),
+        )
+
+
+def _lost(alignment: Alignment, trusted: Recording, own: Recording, *, quantized: bool) -> Culprit | None:
+    """Where outputs differ and the models never meet again: the op with which they part, without a layer to compare."""
+    run = alignment.run
+    found = [run.aligned[tensor] for tensor in own.graph.outputs.values() if tensor in run.aligned]
+    bound_db = QUANTIZED_BOUND_DB if quantized else FLOAT_BOUND_DB
+    worst = [sqnr_of(run.golden(each), own.tensors[each.tensor]) for each in found if each.tensor in own.dtypes]
+    if not alignment.unaligned or all(each is None or each > bound_db for each in worst):
+        return None
+    ops = alignment.unaligned[0].ops
+    op = _named(ops, alignment.places)
+    layer = Layer(
+        expected_tensor=trusted.graph.name(alignment.places.get(op.outputs[0], "")),
+        actual_tensor=own.graph.name(op.outputs[0]),
+        op=op.kind,
+        op_index=op.index,
+        sqnr_db=-math.inf,
+        aligned_by="structure",
+        onnx_node=op.name,
+        module=op.module,
+        source=op.source,
+    )
+    return Culprit(layer, f"{op.kind} {op.index} gives what the trusted model has nowhere, and so do the ops after it.")
+
+
+def _named(ops: tuple[Op, ...], places: Mapping[str, str]) -> Op:
+    """Of ops that have no tensor in common with the trusted model but the last, the likeliest to be wrong.
+
+    That is the first that the trusted model has too, by structure; else the only one with weights, or the last.
+    """
+    placed = [op for op in ops[:-1] if op.outputs[0] in places]
+    if placed:
+        return placed[0]
+    weighted = [op for op in ops if op.weighted]
+    return weighted[0] if len(weighted) == 1 else ops[-1]
+
+
+def _unaligned(alignment: Alignment, trusted: Recording, own: Recording) -> tuple[Refusal, ...]:
+    found = [Refusal("layers", f"{each.ops[0].kind} {each.ops[0].index}", each.reason) for each in alignment.unaligned]
+    for recording in (trusted, own):
+        found += [Refusal("layers", subject, reason) for subject, reason in recording.missing.items()]
+    return tuple(found)
+
+
+def _inputs(trusted: Recording, own: Recording, names: Names) -> dict[str, str]:
+    return {own.graph.inputs[names.inputs.get(name, name)]: tensor for name, tensor in trusted.graph.inputs.items()}
+
+
+def _outputs(
+    expected: Artifact, actual: Artifact, trusted: Recording, own: Recording, names: Names
+) -> dict[str, tuple[str, AxisMap]]:
+    """Judged output tensor → trusted one and the order of axes, as both signatures declare it."""
+    found = {}
+    specs = {spec.name: spec for spec in actual.signature.outputs}
+    for spec in expected.signature.outputs:
+        theirs = names.outputs.get(spec.name, spec.name)
+        tensor, counterpart = own.graph.outputs.get(theirs), trusted.graph.outputs.get(spec.name)
+        if theirs in specs and tensor in own.dtypes and counterpart in trusted.dtypes:
+            shape = trusted.tensors[counterpart].shape[1:]
+            found[tensor] = counterpart, declared_axes(spec, specs[theirs], shape)
+    return found
+
+
+def declared_axes(expected: TensorSpec, actual: TensorSpec, shape: tuple[int, ...]) -> AxisMap:
+    """The order of axes that leads from one artifact's layout to the other's; ``shape`` is the trusted one's."""
+    axes = tuple(range(len(shape)))
+    back = np.argsort(expected.permutation) if expected.permutation is not None else axes
+    order = tuple(int(back[axis]) for axis in (actual.permutation or axes))
+    return AxisMap(order, shape, tuple(shape[axis] for axis in order))
+
+
+def _layer(aligned: Aligned, op: Op, trusted: Recording, own: Recording) -> Layer:
+    theirs = trusted.graph.producers().get(aligned.trusted)
+    expected = aligned.axes.judged(trusted.tensors[aligned.trusted])
+    known = aligned.tensor in own.dtypes
+    return Layer(
+        expected_tensor=trusted.graph.name(aligned.trusted),
+        actual_tensor=own.graph.name(aligned.tensor),
+        op=op.kind,
+        op_index=op.index,
+        sqnr_db=sqnr_of(expected, own.tensors[aligned.tensor]) if known else -math.inf,
+        local_sqnr_db=aligned.local_sqnr_db,
+        aligned_by=aligned.how,
+        onnx_node=op.name or (theirs.name if theirs else ""),
+        module=op.module or (theirs.module if theirs else ""),
+        source=op.source or (theirs.source if theirs else ""),
+    )

@@ -1,0 +1,61 @@
+"""What a model computes, as far as localisation reads it: its ops in order, and which tensors they take and give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+REARRANGING = frozenset({
+    "RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten",
+    "Identity", "QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear", "Cast", "CAST",
+})  # fmt: skip
+"""Ops that change where or how values are stored, not what they are."""
+
+
+@dataclass(frozen=True)
+class Op:
+    """One op. ``inputs`` are the tensors that the model computes; constants are not among them.
+
+    ``weighted`` ops multiply by a constant matrix or kernel. ``module`` and ``source`` name the PyTorch code.
+    """
+
+    index: int
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    name: str = ""
+    module: str = ""
+    source: str = ""
+    weighted: bool = False
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model's ops in the order in which they are computed.
+
+    Tensors go by keys that are unique in the model; ``shown`` gives the names of those whose key is not its name.
+    ``inputs`` and ``outputs`` lead from the signature's names to tensors.
+    """
+
+    ops: tuple[Op, ...]
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    quantized: bool = False
+    """Whether it computes on integers, or on weights of reduced precision."""
+    shown: Mapping[str, str] = field(default_factory=dict)
+
+    def name(self, tensor: str) -> str:
+        """What a tensor is called in its file."""
+        return self.shown.get(tensor, tensor)
+
+    def producers(self) -> dict[str, Op]:
+        """Tensor → the op that gives it."""
+        return {tensor: op for op in self.ops for tensor in op.outputs}
+
+    def of_inputs(self) -> frozenset[str]:
+        """The tensors that depend on the model's inputs; the others are the same for every sample."""
+        found = set(self.inputs.values())
+        for op in self.ops:
+            if found.intersection(op.inputs):
+                found.update(op.outputs)
+        return frozenset(found)

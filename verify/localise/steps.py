@@ -1,0 +1,72 @@
+"""Running single ops of a model, whatever its format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from verify.artifact import Artifact, Format
+from verify.errors import InputError
+from verify.localise.graph import Graph, Op
+
+Values = npt.NDArray[Any]
+"""One tensor for all samples: ``(samples, *shape)``."""
+
+
+class Steps(Protocol):
+    """A model whose ops run one at a time, on values of the caller's choice.
+
+    Values are as the model stores them: :meth:`real` dequantizes, :meth:`stored` quantizes.
+    """
+
+    @property
+    def graph(self) -> Graph: ...
+
+    @property
+    def suffix(self) -> str:
+        """Of the files that :meth:`extract` makes: ``.tflite``."""
+        ...
+
+    def run(self, op: Op, feeds: Mapping[str, Values]) -> dict[str, Values]:
+        """The op's outputs; raises ``OpNotRunnable``."""
+        ...
+
+    def real(self, tensor: str, stored: Values) -> Values: ...
+
+    def stored(self, tensor: str, real: Values) -> Values: ...
+
+    def levels(self, tensor: str) -> tuple[float, int] | None:
+        """Scale and zero point of a quantized tensor."""
+        ...
+
+    def extract(self, ops: Sequence[Op], inputs: Mapping[str, Any], output: str, out: Path) -> None:
+        """Write the ops as a model of their own; ``inputs`` are the numpy dtypes of what it takes, in that order."""
+        ...
+
+
+def open_steps(artifact: Artifact) -> Steps:
+    """The ops of an ONNX or TFLite file; raises ``InputError`` for other formats."""
+    match artifact.format:
+        case Format.ONNX:
+            from verify.localise.onnx_steps import OnnxSteps
+
+            return OnnxSteps(artifact.path)
+        case Format.TFLITE:
+            from verify.localise.tflite_steps import TfliteSteps
+
+            return TfliteSteps(artifact.path)
+        case _:
+            raise InputError(
+                f"{artifact.path.name} is {artifact.format}: only ONNX and TFLite files can be run op by op",
+                fix="compare the ONNX or TFLite file that it was made from, or that was made of it",
+            )
+
+
+def stacked(found: Sequence[Sequence[Values]]) -> list[Values]:
+    """``found[sample][output]`` → one array an output, the samples in front; raises ``ValueError`` if sizes differ."""
+    import numpy as np
+
+    return [np.stack(arrays) for arrays in zip(*found, strict=True)]
