@@ -36,7 +36,7 @@ from convert.verdict import headline, next_steps, worst
 from convert.workspace import REPORT_NAMES, Ledger, StageCache, Workspace, stage_key
 from quantize.calibration.sources import SYNTHETIC
 from verify.artifact import Artifact, Format, sha256_of
-from verify.errors import InputError
+from verify.errors import InputError, ReportUnreadable
 from verify.report.anatomy import Anatomy
 from verify.report.anatomy_files import anatomy_path_beside, read_anatomy
 from verify.report.html import write_html
@@ -272,10 +272,14 @@ class Frugality:
 
 
 def _anatomy(result: PipelineResult) -> Anatomy | None:
-    """What the int8 stage, or an earlier run's, wrote beside its file."""
+    """What the int8 stage, or an earlier run's, wrote beside its file; nothing if that is another release's."""
     made = result.artifacts.get(ToInt8.artifact_name)
-    path = None if made is None else anatomy_path_beside(made.path)
-    return read_anatomy(path) if path is not None and path.is_file() else None
+    if made is None or not anatomy_path_beside(made.path).is_file():
+        return None
+    try:
+        return read_anatomy(anatomy_path_beside(made.path))
+    except ReportUnreadable:
+        return None
 
 
 def _run_key(sha256: str, stages: Sequence[Stage], settings: RunSettings) -> str | None:

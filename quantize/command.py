@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from quantize.anatomy.job import anatomy_of
+from quantize.anatomy.apart import anatomy_apart
 from quantize.budget.evaluation import Evaluation, hold_out, write_evaluation
 from quantize.budget.goal import Budget, BudgetMissed, Standing
 from quantize.budget.job import lift_within_budget
@@ -224,33 +224,17 @@ def _from_samples(request: Request, signature: Signature, made: Path, worker: Wo
         ).value
         result = replace(lifted, notes=(*result.notes, *lifted.notes))
     result = replace(result, notes=(*batches.notes, *result.notes))
-    return _with_anatomy(request, result, made, worker, calibration=calibration, signature=batches.signature)
-
-
-def _with_anatomy(
-    request: Request,
-    result: QuantizationResult,
-    made: Path,
-    worker: Worker,
-    *,
-    calibration: Path,
-    signature: Signature,
-) -> QuantizationResult:
     if result.recipe is None:
         return result
-    try:
-        found = worker.run(
-            anatomy_of,
-            model=request.model,
-            int8=made,
-            recipe=result.recipe,
-            calibration=calibration,
-            signature=signature,
-            max_samples=request.max_samples,
-        ).value
-    except InfrastructureError as error:
-        return replace(result, notes=(*result.notes, f"not looked into: {error.what}"))
-    return replace(result, anatomy=found)
+    anatomy, notes = anatomy_apart(
+        request.model,
+        made,
+        recipe=result.recipe,
+        calibration=calibration,
+        signature=batches.signature,
+        max_samples=request.max_samples,
+    )
+    return replace(result, anatomy=anatomy, notes=(*result.notes, *notes))
 
 
 def _judging(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -105,7 +105,7 @@ class ToInt8(Stage):
 
         Raises ``SamplesInvalid`` or ``QuantizationFailed``.
         """
-        from quantize.anatomy.job import anatomy_of
+        from quantize.anatomy.apart import anatomy_apart
         from quantize.jobs import make_int8
         from quantize.recipe import recipe_path_beside, write_recipe
         from quantize.scheme import Scheme, parse_input_stats
@@ -137,7 +137,7 @@ class ToInt8(Stage):
         )
         if result.recipe is not None:
             write_recipe(recipe_path_beside(out), result.recipe)
-            found = anatomy_of(
+            anatomy, notes = anatomy_apart(
                 artifact.path,
                 out,
                 recipe=result.recipe,
@@ -145,7 +145,9 @@ class ToInt8(Stage):
                 signature=artifact.signature,
                 max_samples=self.max_samples,
             )
-            write_anatomy(anatomy_path_beside(out), found)
+            result = replace(result, notes=(*result.notes, *notes))
+            if anatomy is not None:
+                write_anatomy(anatomy_path_beside(out), anatomy)
         return _stage_result(self.name, artifact, out, result)
 
 

@@ -110,14 +110,25 @@ def _weighs(anatomy: Anatomy) -> str:
     """``The heaviest of 1.4 MB: head 0.5 MB (36 %), …``."""
     heavy = sorted(anatomy.layers, key=lambda layer: -layer.size_bytes)[:_HEAVIEST]
     listed = tuple(
-        f"{layer.label} {words.size(layer.size_bytes)} ({words.share(layer.size_bytes / anatomy.file_bytes)})"
+        f"{layer.label} {_size(layer.size_bytes)} ({_kept(words.share(layer.size_bytes / anatomy.file_bytes))})"
         for layer in heavy
         if layer.size_bytes
     )
-    return f"Heaviest of the file’s {words.size(anatomy.file_bytes)}: {words.joined(listed)}." if listed else ""
+    return f"Heaviest of the file’s {_size(anatomy.file_bytes)}: {words.joined(listed)}." if listed else ""
+
+
+def _size(size_bytes: int) -> str:
+    return _kept(words.size(size_bytes))
+
+
+def _kept(text: str) -> str:
+    """On one line: a number is not parted from its unit."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _in_float(anatomy: Anatomy) -> tuple[str, ...]:
-    """``2 × DIV: LiteRT's int8 kernel …``, most frequent first."""
-    found = Counter((layer.op, layer.why_float) for layer in anatomy.layers if layer.why_float)
-    return tuple(f"{count} × {op}: {why}" for (op, why), count in found.most_common())
+    """``2 × DIV and 1 × POW: LiteRT's int8 kernel …``, the most frequent first."""
+    found = Counter((layer.op, layer.why_float) for layer in anatomy.layers if layer.why_float).most_common()
+    reasons = Counter(layer.why_float for layer in anatomy.layers if layer.why_float)
+    ops = {reason: tuple(f"{count} × {op}" for (op, why), count in found if why == reason) for reason in reasons}
+    return tuple(f"{words.joined(ops[reason])}: {reason}" for reason, _ in reasons.most_common())
