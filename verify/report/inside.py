@@ -110,20 +110,11 @@ def _weighs(anatomy: Anatomy) -> str:
     """``The heaviest of 1.4 MB: head 0.5 MB (36 %), …``."""
     heavy = sorted(anatomy.layers, key=lambda layer: -layer.size_bytes)[:_HEAVIEST]
     listed = tuple(
-        f"{layer.label} {_size(layer.size_bytes)} ({_kept(words.share(layer.size_bytes / anatomy.file_bytes))})"
+        f"{layer.label} {words.size(layer.size_bytes)} ({words.share(layer.size_bytes / anatomy.file_bytes)})"
         for layer in heavy
         if layer.size_bytes
     )
-    return f"Heaviest of the file’s {_size(anatomy.file_bytes)}: {words.joined(listed)}." if listed else ""
-
-
-def _size(size_bytes: int) -> str:
-    return _kept(words.size(size_bytes))
-
-
-def _kept(text: str) -> str:
-    """On one line: a number is not parted from its unit."""
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
+    return f"Heaviest of the file’s {words.size(anatomy.file_bytes)}: {words.joined(listed)}." if listed else ""
 
 
 def _in_float(anatomy: Anatomy) -> tuple[str, ...]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
+from anatomy_samples import LONG, anatomy
 from browser_pages import CONTRASTS, Visit, chromium
 from report_samples import SAMPLES
 
 from verify.report import words
+from verify.report.anatomy_files import write_anatomy_page
 from verify.report.html import write_html
 
 pytestmark = pytest.mark.browser
@@ -84,4 +88,36 @@ def test_on_paper_the_snippets_are_open_and_the_page_is_light(browser, pages):
     page.emulate_media(media="print", color_scheme="dark")
     assert page.locator("pre", has_text="resnet18_int8.tflite").last.bounding_box()["height"] > 100
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def insides(tmp_path_factory):
+    """The page on the inside of an int8 file by itself, and as a section of a run's report."""
+    folder = tmp_path_factory.mktemp("insides")
+    write_html(dataclasses.replace(SAMPLES["pass"](), anatomy=anatomy()), folder / "section.html")
+    return {"page": write_anatomy_page(folder / "net_int8.tflite", anatomy()), "section": folder / "section.html"}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["page", "section"])
+def test_the_inside_of_an_int8_file_is_readable_opened_and_holds_its_width(browser, insides, name, scheme):
+    visit = Visit(browser, insides[name], width=_WIDTHS[0], scheme=scheme)
+    page = visit.page
+    section = page.locator("section[aria-labelledby=inside]")
+    section.locator("summary").click()
+    assert section.get_by_role("row", name=LONG).count() == 1
+    for width in _WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"scrolls sideways at {width} px"
+        table = section.locator(".table")
+        assert table.evaluate("e => e.scrollWidth <= e.clientWidth"), f"the table scrolls sideways at {width} px"
+        shown = [kind for kind in ("lying", "upright") if section.locator(f"svg.{kind}").is_visible()]
+        assert shown == ["lying" if width > 760 else "upright"]
+    assert page.evaluate(CONTRASTS) == [], "WCAG AA wants 4.5:1"
+    assert "1 × POW and 1 × ATAN2: LiteRT has no int8 kernel for it" in section.inner_text()
+    assert "\\x" not in section.inner_text()
+    assert visit.complaints == []
+    assert visit.requests == [insides[name].as_uri()]
+    assert page.title() != "pwned"
     page.close()
