@@ -127,6 +127,7 @@ def test_it_makes_what_was_asked_for_and_keeps_the_whole_folder(first: tuple[Zoo
         "lenet_float32.tflite",
         "lenet_int8.tflite",
         "lenet.recipe.json",
+        "lenet.anatomy.json",
         "signature.json",
         "report.json",
         "report.html",
