@@ -44,8 +44,10 @@ def headline(models: Sequence[VerifiedModel], edges: Sequence[EdgeReport]) -> st
     return f"{worst_first.actual} {verb} {worst_first.expected}: {_reason(worst_first)}.{others}"
 
 
-def next_steps(edges: Sequence[EdgeReport], inputs: Sequence[InputCoverage], *, random: bool) -> tuple[str, ...]:
-    """What the user can do next, most useful first."""
+def next_steps(
+    edges: Sequence[EdgeReport], inputs: Sequence[InputCoverage], *, random: bool, pictured: bool
+) -> tuple[str, ...]:
+    """What the user can do next, most useful first; ``pictured`` if the report shows how errors are spread."""
     failures = {output.failure for edge in edges for output in edge.outputs if output.verdict is not Verdict.PASS}
     steps = []
     if failures & {"missing output", "extra output"}:
@@ -58,7 +60,7 @@ def next_steps(edges: Sequence[EdgeReport], inputs: Sequence[InputCoverage], *, 
         steps.append(
             "Calibrate on more samples, of the kind the model will see; or state another budget: --min-sqnr-db."
         )
-    if "over tolerance" in failures:
+    if "over tolerance" in failures and not pictured:
         steps.append("See how the error is spread, and the worst sample: write a report with --output FOLDER.")
     if random and "constant output" in failures:
         steps.append("Give real samples: random ones may drive a model into a corner (--data).")

@@ -26,7 +26,12 @@ def verification_of(chain: Chain, floors: tuple[OutputFloor, ...], refusals: tup
         schema_version=VERIFICATION_SCHEMA_VERSION,
         verdict=worst(edges),
         headline=headline(models, edges),
-        next_steps=next_steps(edges, inputs, random=isinstance(chain.settings.samples, RandomSamples)),
+        next_steps=next_steps(
+            edges,
+            inputs,
+            random=isinstance(chain.settings.samples, RandomSamples),
+            pictured=chain.settings.pictures,
+        ),
         command=chain.settings.command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         models=models,
