@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from quantize.anatomy.apart import anatomy_apart
+from quantize.anatomy.lifted import with_reasons
 from quantize.budget.evaluation import Evaluation, hold_out, write_evaluation
 from quantize.budget.goal import Budget, BudgetMissed, Standing
 from quantize.budget.job import lift_within_budget
@@ -234,6 +235,8 @@ def _from_samples(request: Request, signature: Signature, made: Path, worker: Wo
         signature=batches.signature,
         max_samples=request.max_samples,
     )
+    if anatomy is not None and result.budget is not None:
+        anatomy = with_reasons(anatomy, result.budget)
     return replace(result, anatomy=anatomy, notes=(*result.notes, *notes))
 
 

@@ -50,6 +50,9 @@ def test_as_few_ops_as_need_be_are_lifted_and_the_recipe_makes_the_same_bytes(fo
     assert f"lifted to float: {report['lifted'][0]['op']}" in done.stdout
     lifted = {each["op"] for each in report["lifted"]}
     assert lifted >= {op for op, _ in float_op_counts(folder / "net_int8.tflite")}
+    reasons = {each["why_float"] for each in json.loads((folder / "net.anatomy.json").read_text())["layers"]}
+    assert "lifted for accuracy" in reasons
+    assert not any("asked to be kept" in reason for reason in reasons)
     remake = ("net_float32.tflite", "--recipe", "net.recipe.json", "-o", "again.tflite")
     assert quantize(*remake, cwd=folder).returncode == 0
     assert (folder / "again.tflite").read_bytes() == (folder / "net_int8.tflite").read_bytes()
@@ -66,7 +69,7 @@ def test_a_budget_that_cannot_be_kept_ends_with_1_says_how_close_it_came_and_lea
     assert "int8 inputs and outputs alone give" in done.stderr
     assert not (folder / "net_int8.tflite").exists()
     assert budget_of(folder)["standing"] == "missed"
-    assert (folder / "net.budget.svg").read_text().count("<circle") >= len(budget_of(folder)["points"])
+    assert (folder / "net.budget.svg").read_text().count("<title>") >= len(budget_of(folder)["points"])
     assert quantize(*given, "--even-if-missed", cwd=folder).returncode == 1
     assert (folder / "net_int8.tflite").is_file()
 
