@@ -86,7 +86,7 @@ class _Row(Judged):
         if self.net.net.name != SEARCHED or ours.quality is None or ours.quality.sqnr_db is None:
             return None
         asked_db = round(ours.quality.sqnr_db + MORE_DB, 1)
-        key = key_of(self.net.key, VERSIONS, str(asked_db), [ROOT / "quantize", ROOT / "verify"])
+        key = key_of(self.net.key, VERSIONS, str(asked_db), ROOT / "quantize", ROOT / "verify")
         return cached(
             self.folder / "search.json",
             key,
