@@ -236,6 +236,8 @@ def _as_json(made: Quantized) -> dict[str, object]:
 
 
 def _print(model: Path, made: Quantized) -> None:
+    from quantize.budget.words import LIFTED
+
     console = result_console()
     size, original = made.artifact.path.stat().st_size, model.stat().st_size
     console.print(f"{made.artifact.path}  {size / 2**20:.2f} MiB, {original / size:.1f} times smaller", soft_wrap=True)
@@ -248,6 +250,8 @@ def _print(model: Path, made: Quantized) -> None:
     for note in made.result.notes:
         console.print(f"  {note}", markup=False, soft_wrap=True)
     for each in made.result.float_ops:
+        if each.reason == LIFTED:
+            continue  # the notes name them, and why
         console.print(f"  left in float: {each.count} × {each.op}: {each.reason}", markup=False, soft_wrap=True)
     if made.anatomy_page is not None and made.result.anatomy is not None:
         for finding in made.result.anatomy.findings[:_WORST_SHOWN]:

@@ -16,7 +16,7 @@ from quantize.budget.goal import Budget, BudgetMissed, Standing
 from quantize.budget.job import lift_within_budget
 from quantize.budget.plot import plot_path_beside, write_plot
 from quantize.budget.report import report_path_beside, write_report
-from quantize.budget.words import how_close, remedy
+from quantize.budget.words import how_close, remedy, with_lifted
 from quantize.calibration.method_names import RangesOption
 from quantize.calibration.sources import CalibrationBatches, Normalisation, calibration_batches, sample_inputs
 from quantize.jobs import (
@@ -223,7 +223,8 @@ def _from_samples(request: Request, signature: Signature, made: Path, worker: Wo
             signature=batches.signature,
             budget=request.budget,
         ).value
-        result = replace(lifted, notes=(*result.notes, *lifted.notes))
+        float_ops = lifted.float_ops if lifted.budget is None else with_lifted(lifted.float_ops, lifted.budget)
+        result = replace(lifted, float_ops=float_ops, notes=(*result.notes, *lifted.notes))
     result = replace(result, notes=(*batches.notes, *result.notes))
     if result.recipe is None:
         return result

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 
 from quantize.budget.goal import Measured, Requirement, Score, Standing, requirements
 from quantize.budget.report import BudgetReport
+from quantize.result import FloatOp
 from verify.errors import ExitCode
+
+LIFTED = "lifted within the budget"
+"""Why an op computes in float that a search lifted there: nobody asked for it by name."""
 
 _MOST_NAMED = 12
 
@@ -29,6 +35,20 @@ def sentences(report: BudgetReport) -> tuple[str, ...]:
         )
         lines += _named(report)
     return tuple(lines)
+
+
+def with_lifted(float_ops: Iterable[FloatOp], report: BudgetReport) -> tuple[FloatOp, ...]:
+    """The ops that compute in float, those that the search lifted apart from the others of their type."""
+    lifted = {each.output for each in report.lifted}
+    found = []
+    for each in float_ops:
+        ours = tuple(name for name in each.tensors if name in lifted)
+        others = tuple(name for name in each.tensors if name not in lifted)
+        if others or not ours:
+            found.append(replace(each, count=each.count - len(ours), tensors=others))
+        if ours:
+            found.append(FloatOp(each.op, len(ours), LIFTED, tensors=ours))
+    return tuple(found)
 
 
 def _named(report: BudgetReport) -> list[str]:

@@ -48,6 +48,7 @@ def test_as_few_ops_as_need_be_are_lifted_and_the_recipe_makes_the_same_bytes(fo
     assert noisy[0] > 0.1
     assert "budget met: SQNR" in done.stdout
     assert f"lifted to float: {report['lifted'][0]['op']}" in done.stdout
+    assert "asked to be kept" not in done.stdout
     lifted = {each["op"] for each in report["lifted"]}
     assert lifted >= {op for op, _ in float_op_counts(folder / "net_int8.tflite")}
     reasons = {each["why_float"] for each in json.loads((folder / "net.anatomy.json").read_text())["layers"]}
