@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from faults_subjects import Subject, convert_all, subjects  # noqa: E402
-from localisation_faults import faulty_copy, readers_of  # noqa: E402
+from localisation_faults import Size, faulty_copy, readers_of, size_of  # noqa: E402
 
 from verify.artifact import Artifact, Format  # noqa: E402
 from verify.atomic import write_text  # noqa: E402
@@ -50,7 +51,12 @@ KINDS = (
     "scalar_slightly_larger",
 )
 UNSEEN_DB = 90.0
-"""A fault whose op is no further off than this, alone, is not there as far as rounding lets one see."""
+"""A fault that changes what its op gives by no more than this is not there as far as rounding lets one see."""
+
+UNCHANGED_DB = 110.0
+"""Nor is one that changes no output of the model by more, as the bias of an attention's keys."""
+
+SAMPLES = 4
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,8 @@ class Row:
     named: str
     verdict: str
     layers: int
+    size_db: float | None = None
+    """The op with the fault against the op without it, fed the same; ``None`` where it is nothing, or all."""
 
 
 def main() -> int:
@@ -92,16 +100,32 @@ def _of_subject(subject: Subject) -> list[Row]:
     pairs += [(subject.float32, subject.int8)] if subject.int8 is not None else []
     with run_chain((subject.onnx, subject.float32), subject.settings, lambda _: None) as chain:
         for trusted, judged in pairs:
+            own_errors = _own_errors(chain, trusted, judged)
             for kind in KINDS if trusted != judged or trusted.suffix == ".tflite" else KINDS[::2]:
                 with tempfile.TemporaryDirectory() as folder:
-                    row = _tried(chain, subject.name, trusted, judged, kind, Path(folder))
+                    row = _tried(chain, subject.name, trusted, judged, kind, Path(folder), own_errors)
                 rows += [row] if row is not None else []
     return rows
 
 
-def _tried(chain: Chain, net: str, trusted: Path, judged: Path, kind: str, folder: Path) -> Row | None:  # noqa: PLR0917
+def _own_errors(chain: Chain, trusted: Path, judged: Path) -> dict[int, float]:
+    """Of a quantized file without a fault: op → what it has of quantization by itself, in dB. Of others nothing."""
+    if _format(judged) != "int8":
+        return {}
+    worker = chain.workers.of(Format.TFLITE)
+    expected, clean = (worker.run(open_model, path=each, layouts=()).value.artifact for each in (trusted, judged))
+    found = worker.run(
+        compare_layers, expected=expected, actual=clean, batches=chain.models[0].inputs, samples=SAMPLES
+    ).value
+    return {layer.op_index: math.inf if layer.local_sqnr_db is None else layer.local_sqnr_db for layer in found.layers}
+
+
+def _tried(  # noqa: PLR0917
+    chain: Chain, net: str, trusted: Path, judged: Path, kind: str, folder: Path, own_errors: dict[int, float]
+) -> Row | None:
     worker = chain.workers.of(Format.TFLITE)
     pair = f"{_format(trusted)} → {_format(judged)}"
+    batches = chain.models[0].inputs
     try:
         made = worker.run(faulty_copy, kind=kind, path=judged, folder=folder, seed=0).value
         if made is None:
@@ -109,22 +133,38 @@ def _tried(chain: Chain, net: str, trusted: Path, judged: Path, kind: str, folde
         path, op = made
         expected, clean = (worker.run(open_model, path=each, layouts=()).value.artifact for each in (trusted, judged))
         actual = Artifact(path, clean.format, clean.signature, "")
-        found = worker.run(
-            compare_layers, expected=expected, actual=actual, batches=chain.models[0].inputs, samples=4
-        ).value
+        size = worker.run(size_of, clean=clean, faulty=actual, batches=batches, op=op, samples=SAMPLES).value
+        found = worker.run(compare_layers, expected=expected, actual=actual, batches=batches, samples=SAMPLES).value
         after = worker.run(readers_of, path=path, op=op).value
     except ToolError as error:
         print(net, pair, kind, error, file=sys.stderr)
         return Row(net, pair, kind, -1, error.what[:80], "error", 0)
-    own = [layer for layer in found.layers if layer.op_index == op]
-    if found.culprit is None:
-        unseen = own and (
-            own[0].local_sqnr_db is None or own[0].local_sqnr_db > UNSEEN_DB or judged.stem.endswith("int8")
-        )
-        return Row(net, pair, kind, op, "–", "unseen" if unseen else "missed", len(found.layers))
-    layer = found.culprit.layer
-    verdict = "op" if layer.op_index == op else "successor" if layer.op_index in after else "wrong"
-    return Row(net, pair, kind, op, f"{layer.op} {layer.op_index}", verdict, len(found.layers))
+    layer = found.culprit.layer if found.culprit is not None else None
+    named = "–" if layer is None else f"{layer.op} {layer.op_index}"
+    verdict = (
+        "unseen"
+        if _unseen(size, op, own_errors)
+        else "missed"
+        if layer is None
+        else "op"
+        if layer.op_index == op
+        else "successor"
+        if layer.op_index in after
+        else "wrong"
+    )
+    size_db = size.of_op if math.isfinite(size.of_op) else None
+    return Row(net, pair, kind, op, named, verdict, len(found.layers), size_db)
+
+
+def _unseen(size: Size, op: int, own_errors: dict[int, float]) -> bool:
+    """Whether a fault is smaller than rounding, or in a quantized file than the op's own quantization error.
+
+    It says nothing of what was found. An op that is no layer of its own has the error of the layer that it is in.
+    """
+    if size.of_op > UNSEEN_DB or size.of_outputs > UNCHANGED_DB:
+        return True
+    layers = [each for each in sorted(own_errors) if each >= op]
+    return bool(layers) and size.of_op >= own_errors[layers[0]]
 
 
 def _by_pair(rows: list[Row]) -> list[str]:
@@ -149,15 +189,23 @@ def render(rows: list[Row]) -> str:
         "",
         f"A fault in one op, {len(counted)} times, over {len({row.net for row in rows})} nets: the layer comparison "
         f"names that op {exact} times and an op that reads it {len(named) - exact} times, "
-        f"**{len(named)} of {len(counted)}** together. {len(rows) - len(counted)} more change the op's output by no "
-        "more than rounding or quantization does and are not counted. Made by `make localisation`.",
+        f"**{len(named)} of {len(counted)}** together.",
+        "",
+        f"{len(rows) - len(counted)} more are not counted, whether named or not: fed the same, the op with the fault "
+        f"and the op without it differ by less than {UNSEEN_DB:g} dB below the signal, in an int8 file by less than "
+        "what quantization itself does to that op there; or no output of the model changes beyond rounding. "
+        "Made by `make localisation`.",
         "",
         *_by_pair(counted),
         "",
-        "| net | trusted → judged | fault | op | named | verdict |",
-        "|---|---|---|---|---|---|",
+        "| net | trusted → judged | fault | op | size (dB) | named | verdict |",
+        "|---|---|---|---|---|---|---|",
     ]
-    lines += [f"| {row.net} | {row.pair} | {row.fault} | {row.op} | {row.named} | {row.verdict} |" for row in rows]
+    lines += [
+        f"| {row.net} | {row.pair} | {row.fault} | {row.op} | {'–' if row.size_db is None else f'{row.size_db:.0f}'} "
+        f"| {row.named} | {row.verdict} |"
+        for row in rows
+    ]
     return "\n".join(lines) + "\n"
 
 

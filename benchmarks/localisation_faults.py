@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from verify.artifact import Format
+from verify.artifact import Artifact, Format
+from verify.errors import OpNotRunnable
 from verify.faults.inject import inject
 from verify.flatbuffer import unpack
+from verify.localise.axes import sqnr_of
+from verify.localise.recording import record, samples_of
+from verify.localise.steps import open_steps
 from verify.opening import format_of
 from verify.stepping.contents import name_of_op
 
@@ -28,6 +34,48 @@ def faulty_copy(*, kind: str, path: Path, folder: Path, seed: int) -> tuple[Path
         return None
     changed = [at for at, (one, other) in enumerate(zip(before, after, strict=True)) if one != other]
     return (injected.path, changed[0]) if len(changed) == 1 else None
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a fault is, in dB of signal to error: infinite where nothing differs, minus infinite where all does."""
+
+    of_op: float
+    """The op with the fault against the op without it, both fed what the model without it has there."""
+    of_outputs: float
+    """The model's outputs, the worst of them."""
+
+
+def size_of(*, clean: Artifact, faulty: Artifact, batches: Path, op: int, samples: int) -> Size:
+    """Job: what a fault changes, without any localisation."""
+    one, other = open_steps(clean), open_steps(faulty)
+    fed = samples_of(clean, batches, {}, samples)
+    with tempfile.TemporaryDirectory() as folder:
+        before = record(one, fed, Path(folder, "clean"))
+        after = record(other, fed, Path(folder, "faulty"))
+        (own,) = (each for each in one.graph.ops if each.index == op)
+        (wrong,) = (each for each in other.graph.ops if each.index == op)
+        feeds = {
+            tensor: one.stored(tensor, before.tensors[tensor]).astype(before.dtypes[tensor]) for tensor in wrong.inputs
+        }
+        try:
+            given = other.run(wrong, feeds)
+            pairs = zip(own.outputs, wrong.outputs, strict=True)
+            changed = [_apart(before.tensors[a], other.real(b, given[b])) for a, b in pairs]
+        except OpNotRunnable:
+            changed = [-np.inf]
+        outputs = [
+            _apart(before.tensors[tensor], after.tensors[after.graph.outputs[name]])
+            if after.graph.outputs[name] in after.dtypes
+            else -np.inf
+            for name, tensor in before.graph.outputs.items()
+        ]
+    return Size(min(changed), min(outputs))
+
+
+def _apart(expected, actual) -> float:
+    found = sqnr_of(np.asarray(expected), np.asarray(actual))
+    return float(np.inf) if found is None else found
 
 
 def readers_of(*, path: Path, op: int) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from verify.localise.aligned import Aligned
-from verify.localise.axes import AxisMap, axis_maps, best_likeness, sqnr_of
+from verify.localise.axes import AxisMap, axis_maps, best_likeness, likeness_db, sqnr_of
 from verify.localise.candidates import Candidates
 from verify.localise.golden_run import GoldenRun
 from verify.localise.graph import REARRANGING, Op
@@ -42,9 +42,11 @@ class Alignment:
         self.same_db = SAME_QUANTIZED_DB if quantized else SAME_DB
         self.of_inputs = run.graph.of_inputs()
         self.unaligned: list[Unaligned] = []
+        self.declared: dict[str, tuple[str, AxisMap]] = {}
 
     def find(self, inputs: Mapping[str, str], outputs: Mapping[str, tuple[str, AxisMap]]) -> None:
         """``inputs``: judged tensor → trusted; ``outputs``: judged → trusted with the declared order of axes."""
+        self.declared = dict(outputs)
         for tensor, trusted in inputs.items():
             self._align_input(tensor, trusted)
         self.walk(self.run.graph.ops)
@@ -79,11 +81,14 @@ class Alignment:
         expected = axes.judged(self.candidates.values(trusted))
         local: float | None = float("-inf")
         levels: float | None = None
+        within: float | None = None
         if computed is not None:
             real = self.run.steps.real(tensor, computed)
             local, levels = sqnr_of(expected, real), self._levels(tensor, expected, real)
+            if levels is not None:
+                within = self._levels(tensor, self.run.held(tensor, expected), real)
         segment = self.run.segment(tensor)
-        self.run.aligned[tensor] = Aligned(tensor, trusted, axes, how, segment, local, rearranged, levels)
+        self.run.aligned[tensor] = Aligned(tensor, trusted, axes, how, segment, local, rearranged, levels, within)
 
     def _levels(self, tensor: str, expected: Values, real: Values) -> float | None:
         scale = self.run.steps.levels(tensor)
@@ -98,6 +103,12 @@ class Alignment:
         self.run.aligned[tensor] = Aligned(tensor, trusted, axes, "input", rearranged=True)
 
     def _recognise(self, op: Op, tensor: str, real: Values) -> None:
+        if tensor in self.declared:  # an output in another order of axes is wrong, whatever it holds
+            trusted, axes = self.declared[tensor]
+            expected = axes.judged(self.candidates.values(trusted))
+            if expected.shape == real.shape and likeness_db(expected, real) >= self.same_db:
+                self.accept(tensor, trusted, axes, "fingerprint")
+            return
         if op.kind in REARRANGING:
             before = [self.run.aligned[each] for each in op.inputs if each in self.run.aligned]
             for aligned in before:

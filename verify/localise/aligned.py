@@ -26,3 +26,5 @@ class Aligned:
     rearranged: bool = False
     local_levels: float | None = None
     """The local error, root mean square, in steps of the scale of a quantized output."""
+    stored_levels: float | None = None
+    """The same against what the tensor's range can hold of the trusted values: without what it clips."""

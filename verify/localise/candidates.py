@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from verify.localise.axes import Likeness, best_likeness
+from verify.localise.axes import Likeness, best_likeness, likeness_db
 from verify.localise.fingerprint import Fingerprint, fingerprint
 from verify.localise.graph import REARRANGING
 from verify.localise.recording import Recording
@@ -73,6 +73,16 @@ class Candidates:
             if likeness is not None:
                 found.append(Found(name, likeness))
         return min(found, key=lambda each: self._rank(each, ancestors, taken), default=None)
+
+    def has_as_it_is(self, judged: Values) -> bool:
+        """Whether a trusted tensor is this one, axes in the same order."""
+        own = fingerprint(judged)
+        return any(
+            self.values(name).shape == judged.shape
+            and self._print(name).near(own)
+            and likeness_db(self.values(name), judged) >= _AS_GOOD_DB
+            for name in self.order
+        )
 
     def _rank(self, found: Found, ancestors: Collection[str], taken: Collection[str]) -> tuple[object, ...]:
         return (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,14 @@ import numpy as np
 from verify.artifact import Artifact
 from verify.localise.align import Alignment
 from verify.localise.aligned import Aligned
-from verify.localise.axes import AxisMap, sqnr_of
+from verify.localise.axes import AxisMap, likeness_db, sqnr_of
 from verify.localise.candidates import Candidates
 from verify.localise.culprit import FLOAT_BOUND_DB, QUANTIZED_BOUND_DB, culprit_of, explanation_of
 from verify.localise.golden_run import GoldenRun
 from verify.localise.graph import Op
 from verify.localise.kinds import counterparts
+from verify.localise.naming import between, named
+from verify.localise.permuted import wrong_transposition
 from verify.localise.recording import Recording, record, samples_of
 from verify.localise.reproducer import write_reproducer
 from verify.localise.steps import open_steps
@@ -68,17 +70,18 @@ def compare_layers(
         if guilty is not None and reproducer is not None:
             bound_db = QUANTIZED_BOUND_DB if quantized else FLOAT_BOUND_DB
             write_reproducer(run, guilty, actual.format, bound_db, reproducer)
+        culprit = (
+            _lost(alignment, trusted, own, quantized=quantized)
+            if guilty is None
+            else _found(guilty, alignment, layers, trusted, own)
+        )
         return Localisation(
             expected=expected.path.name,
             actual=actual.path.name,
             layers=tuple(_layer(each, each.ops[-1], trusted, own) for each in layers),
-            culprit=_lost(alignment, trusted, own, quantized=quantized)
-            if guilty is None
-            else Culprit(
-                _layer(guilty, _named(guilty.ops, alignment.places), trusted, own),
-                explanation_of(guilty, layers, quantized=quantized),
-                None if reproducer is None else str(reproducer),
-            ),
+            culprit=culprit
+            if culprit is None or reproducer is None or guilty is None
+            else replace(culprit, reproducer=str(reproducer)),
             unaligned=_unaligned(alignment, trusted, own),
         )
 
@@ -92,8 +95,15 @@ def _lost(alignment: Alignment, trusted: Recording, own: Recording, *, quantized
     computed = all(tensor in own.dtypes for tensor in own.graph.outputs.values())
     if not alignment.unaligned or (computed and all(each is None or each > bound_db for each in worst)):
         return None
-    ops = alignment.unaligned[0].ops
-    op = _named(ops, alignment.places)
+    stopped = next((op for op in own.graph.ops if f"{op.kind} {op.index}" in own.missing), None)
+    heads = [each.ops for each in alignment.unaligned]
+    if stopped is not None:  # what it cannot run on is the nearest before it
+        heads = [ops for ops in heads if ops[0].index <= stopped.index][::-1] or [(stopped,)]
+    behind = (stopped or heads[0][0]).outputs[0]
+    turned = wrong_transposition(
+        run, behind, lambda real: alignment.recognised(behind, real) is not None, _in_order(alignment)
+    )
+    op = turned or named(heads[0], alignment.places, ())
     layer = Layer(
         expected_tensor=trusted.graph.name(alignment.places.get(op.outputs[0], "")),
         actual_tensor=own.graph.name(op.outputs[0]),
@@ -105,19 +115,44 @@ def _lost(alignment: Alignment, trusted: Recording, own: Recording, *, quantized
         module=op.module,
         source=op.source,
     )
+    if turned is not None:
+        return Culprit(layer, f"{op.kind} {op.index}: with another order of axes, what reads it would be right.")
+    if stopped is not None:
+        why = own.missing[f"{stopped.kind} {stopped.index}"]
+        return Culprit(layer, f"After {op.kind} {op.index}, {stopped.kind} {stopped.index} cannot run: {why}")
     return Culprit(layer, f"{op.kind} {op.index} gives what the trusted model has nowhere, and so do the ops after it.")
 
 
-def _named(ops: tuple[Op, ...], places: Mapping[str, str]) -> Op:
-    """Of ops that have no tensor in common with the trusted model but the last, the likeliest to be wrong.
+def _found(guilty: Aligned, alignment: Alignment, layers: list[Aligned], trusted: Recording, own: Recording) -> Culprit:
+    """The layer that is wrong, or a transposition before it that makes it wrong."""
+    quantized = trusted.graph.quantized or own.graph.quantized
+    explanation = explanation_of(guilty, layers, quantized=quantized)
+    golden = alignment.run.golden(guilty)
+    right_db = max(alignment.same_db, QUANTIZED_BOUND_DB)
+    turned = wrong_transposition(
+        alignment.run,
+        guilty.tensor,
+        lambda real: real.shape == golden.shape and likeness_db(golden, real) >= right_db,
+        _in_order(alignment),
+    )
+    ancestors = {
+        alignment.run.aligned[each].trusted for op in guilty.ops for each in op.inputs if each in alignment.run.aligned
+    }
+    stretch = between(trusted.graph, ancestors, guilty.trusted)
+    op = turned or named(guilty.ops, alignment.places, stretch)
+    if turned is not None:
+        explanation = f"{op.kind} {op.index}: with another order of axes, what reads it would be right. {explanation}"
+    return Culprit(_layer(guilty, op, trusted, own), explanation)
 
-    That is the first that the trusted model has too, by structure; else the only one with weights, or the last.
-    """
-    placed = [op for op in ops[:-1] if op.outputs[0] in places]
-    if placed:
-        return placed[0]
-    weighted = [op for op in ops if op.weighted]
-    return weighted[0] if len(weighted) == 1 else ops[-1]
+
+def _in_order(alignment: Alignment) -> Callable[[str], bool]:
+    """Whether the trusted model has a tensor in the very order of axes of a judged one."""
+
+    def known(tensor: str) -> bool:
+        computed = alignment.run.computed(tensor)
+        return computed is not None and alignment.candidates.has_as_it_is(alignment.run.steps.real(tensor, computed))
+
+    return known
 
 
 def _unaligned(alignment: Alignment, trusted: Recording, own: Recording) -> tuple[Refusal, ...]:

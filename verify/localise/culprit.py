@@ -21,21 +21,46 @@ QUANTIZED_BELOW_OTHERS_DB = 12.0
 MOST_LEVELS = 4.0
 """A quantized op that is right is off by about one level of its output's scale (root mean square)."""
 
+FEWEST_LEVELS = 2.0
+TIMES_THE_USUAL_LEVELS = 5.0
+"""In a model whose layers are off by less, as most are (0.3 to 0.6 levels), less is a fault."""
+
 
 def culprit_of(layers: Sequence[Aligned], *, quantized: bool) -> Aligned | None:
     """The first of the layers, in the order in which they are computed, whose local error is a fault; or none."""
     usual = statistics.median([_decibels(each) for each in layers] or [math.inf])
-    return next((each for each in layers if _is_fault(each, usual, quantized=quantized)), None)
+    bound = _levels_bound(layers)
+    found = next((each for each in layers if _is_fault(each, usual, bound, quantized=quantized)), None)
+    return found if found is None else _too_narrow(found, layers) or found
 
 
-def _is_fault(layer: Aligned, usual_db: float, *, quantized: bool) -> bool:
+def _levels_bound(layers: Sequence[Aligned]) -> float:
+    usual = statistics.median([each.stored_levels for each in layers if each.stored_levels is not None] or [0.0])
+    return min(max(TIMES_THE_USUAL_LEVELS * usual, FEWEST_LEVELS), MOST_LEVELS)
+
+
+def _too_narrow(reader: Aligned, layers: Sequence[Aligned]) -> Aligned | None:
+    """The layer whose range clips what a culprit reads: not the reader is wrong then.
+
+    A range may clip by intent, as before a sigmoid; only a reader that goes wrong by it tells that it must not.
+    """
+    read = {tensor for op in reader.ops for tensor in op.inputs}
+    return next((each for each in layers if each.tensor in read and _clips(each)), None)
+
+
+def _clips(layer: Aligned) -> bool:
+    return (layer.local_levels or 0.0) > MOST_LEVELS >= (layer.stored_levels or 0.0)
+
+
+def _is_fault(layer: Aligned, usual_db: float, levels_bound: float, *, quantized: bool) -> bool:
     local = _decibels(layer)
     if local == -math.inf:
         return True
     if not quantized:
         return local < FLOAT_BOUND_DB and local < usual_db - FLOAT_BELOW_OTHERS_DB
-    if layer.local_levels is not None:
-        return layer.local_levels > MOST_LEVELS and local < QUANTIZED_BOUND_DB
+    levels = layer.local_levels if layer.how == "output" else layer.stored_levels
+    if levels is not None:
+        return levels > levels_bound and local < QUANTIZED_BOUND_DB
     return local < QUANTIZED_BOUND_DB and local < usual_db - QUANTIZED_BELOW_OTHERS_DB
 
 

@@ -61,6 +61,10 @@ class GoldenRun:
         """What the trusted model has there, real-valued, in the judged model's order of axes."""
         return aligned.axes.judged(self._candidates.values(aligned.trusted))
 
+    def held(self, tensor: str, real: Values) -> Values:
+        """Values as the judged model's tensor holds them: rounded and clipped to its range where it is quantized."""
+        return self.steps.real(tensor, self.steps.stored(tensor, real))
+
     def as_stored(self, tensor: str, aligned: Aligned) -> Values:
         """The trusted tensor as the judged model would store it."""
         stored = self.steps.stored(tensor, self.golden(aligned))
