@@ -87,7 +87,7 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
     from verify.chain.reference import save_reference
     from verify.chain.run import run_chain
     from verify.chain.settings import ChainSettings
-    from verify.chain.verdict import exit_code
+    from verify.chain.verdict import exit_code, look_at
     from verify.chain.verification import verification_of
     from verify.model import ModelSource
     from verify.opening import parse_layout
@@ -131,7 +131,10 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
             progress("looking for the layer where they part")
             where, refused = localisations_of(chain, verification.edges, output, all_edges=layers)
             verification = replace(
-                verification, localisations=where, refusals=(*verification.refusals, *(refused if layers else ()))
+                verification,
+                next_steps=(*look_at(where), *verification.next_steps),
+                localisations=where,
+                refusals=(*verification.refusals, *(refused if layers else ())),
             )
         if reference is not None:
             save_reference(chain, floors, reference)
@@ -148,13 +151,11 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
 
 def _self_test(models: tuple[Path, ...], settings: ChainSettings, *, seed: int, as_json: bool, quiet: bool) -> int:
     from verify.faults.self_test import self_test
-    from verify.faults.terminal import render_self_test, self_test_exit_code
+    from verify.faults.terminal import render_self_test, self_test_exit_code, to_json
 
     with _progress(quiet) as progress:
         test = self_test(models, settings, progress, seed=seed)
     if as_json:
-        from verify.faults.terminal import to_json
-
         sys.stdout.write(to_json(test))
     else:
         render_self_test(test, result_console())

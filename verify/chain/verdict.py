@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from verify.errors import ExitCode
 from verify.report.types import EdgeReport, Verdict, worst_verdict
-from verify.report.verification import InputCoverage, VerifiedModel
+from verify.report.verification import InputCoverage, Localisation, VerifiedModel
 
 _EXIT_CODES = {
     Verdict.PASS: ExitCode.PASS,
@@ -67,6 +67,20 @@ def next_steps(
     if any(gap.startswith("Only 0 and 1") for it in inputs for gap in it.gaps):
         steps.append("Say what integer inputs may hold: --input NAME=DIMS:DTYPE:LOW..HIGH.")
     return tuple(steps)
+
+
+def look_at(localisations: Sequence[Localisation]) -> tuple[str, ...]:
+    """What to do about each layer that is wrong by itself."""
+    steps = []
+    for each in localisations:
+        if each.culprit is None:
+            continue
+        layer = each.culprit.layer
+        place = ", ".join(filter(None, (layer.module, layer.source)))
+        step = f"Look at {layer.op} {layer.op_index} of {each.actual}" + (f" ({place})" if place else "")
+        shown = f"; python {each.culprit.reproducer}/reproduce.py runs it alone" if each.culprit.reproducer else ""
+        steps.append(f"{step}: it is wrong by itself{shown}.")
+    return tuple(dict.fromkeys(steps))
 
 
 def _reason(edge: EdgeReport) -> str:

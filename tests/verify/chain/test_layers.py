@@ -31,6 +31,13 @@ def test_the_terminal_tells_where_the_reproducer_lies(failed):
     assert (folder / "reproducer_0" / "reproduce.py").is_file()
 
 
+def test_the_next_step_is_to_look_at_it(failed):
+    _, folder = failed
+    step = verification(folder)["next_steps"][0]
+    assert step.startswith("Look at MatMul 6 of wrong.onnx")
+    assert f"python {folder / 'reproducer_0'}/reproduce.py" in step
+
+
 def test_a_model_that_does_not_run_op_by_op_is_a_refusal(tf_models, tmp_path):
     layouts = ("--layout", "image=NHWC", "--layout", "features=NHWC")
     models = (tf_models / "net_saved_model", tf_models / "net_float32.tflite")
