@@ -15,7 +15,7 @@ help:
 	@echo "make test      the fast tests"
 	@echo "make test-all  the fast and the slow tests (the list of networks; tens of minutes)"
 	@echo "make test-index  rebuild the index of timm and compare it with the shipped one (20 minutes)"
-	@echo "make lint      ruff, mypy --strict, import layering"
+	@echo "make lint      ruff, mypy --strict, import layering, and that every test can be collected"
 	@echo "make bench     speed and memory against onnx2tf, side by side"
 	@echo "make ops       ONNX's own node tests through the exact lowering and onnx2tf, docs/onnx_ops.md (hours)"
 	@echo "make lowering  speed and memory of ONNX → SavedModel against onnx2tf"
@@ -53,6 +53,8 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@# Two test files of one name stop the whole run of the tests: known here in seconds.
+	$(BIN)/python -m pytest --collect-only -qq >/dev/null || $(BIN)/python -m pytest --collect-only -qq
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/bench.py
