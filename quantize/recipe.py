@@ -20,7 +20,7 @@ from verify.errors import InputError
 DEFAULT_MAX_SAMPLES = 128
 """Calibration samples beyond these seldom move a range."""
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 SUFFIX = ".recipe.json"
 
 

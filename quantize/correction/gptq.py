@@ -34,7 +34,7 @@ def round_columns(
     parts = np.array_split(np.arange(weights.shape[1]), -(-weights.shape[1] // PART))
     for part in parts:
         entering, wanted = rows[:, :, part], weights[:, part]
-        moments = _damped(entering.transpose(0, 2, 1) @ entering, damping)
+        moments = _damped(_moments(entering), damping)
         if left is not None:
             wanted = wanted + np.linalg.solve(moments, entering.transpose(0, 2, 1) @ left)
         rounded[:, part] = _round_part(wanted, moments, scales, largest)
@@ -42,6 +42,19 @@ def round_columns(
             error = entering @ (weights[:, part] - rounded[:, part] * scales[:, None])
             left = error if left is None else left + error
     return rounded
+
+
+def _moments(entering: Floats) -> Floats:
+    """Of each group, how its inputs go together: (groups, inputs, inputs). The longer of the two is done at once."""
+    groups, _, inputs = entering.shape
+    if groups < inputs:
+        return entering.transpose(0, 2, 1) @ entering
+    moments = np.empty((groups, inputs, inputs), np.float32)
+    for one in range(inputs):
+        for other in range(one + 1):
+            together = np.einsum("gr,gr->g", entering[:, :, one], entering[:, :, other])
+            moments[:, one, other] = moments[:, other, one] = together
+    return moments
 
 
 def _damped(moments: Floats, damping: float) -> Floats:

@@ -27,12 +27,12 @@ BIAS_TYPES = (np.int32, np.int64)
 
 def packed(values: npt.NDArray[Any]) -> str:
     """An array's bytes as text. Shape and type are known where it is read."""
-    return base64.b85encode(zlib.compress(np.ascontiguousarray(values).tobytes(), _LEVEL)).decode("ascii")
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(values).tobytes(), _LEVEL)).decode("ascii")
 
 
 def opened(text: str, dtype: Any) -> npt.NDArray[Any]:
     """The array, flat."""
-    return np.frombuffer(zlib.decompress(base64.b85decode(text)), dtype)
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype)
 
 
 @contextmanager
