@@ -10,9 +10,10 @@ from pathlib import Path
 from quantize import tflite
 from quantize.calibration.calibrate import calibrate
 from quantize.calibration.method_names import RangeMethod, RangesOption
-from quantize.calibration.samples import SampleStream
-from quantize.correction.apply import after_rounding, before_calibration, fitting_samples
-from quantize.correction.names import parse_corrections
+from quantize.calibration.samples import SampleStream, digest_of
+from quantize.correction.apply import after_rounding, before_calibration
+from quantize.correction.fitting import FittingSamples
+from quantize.correction.names import EXACT, parse_corrections
 from quantize.correction.patches import prepared
 from quantize.leftovers import require_none
 from quantize.load_check import require_loadable
@@ -86,8 +87,11 @@ def make_int8(
     samples = partial(SampleStream, calibration, signature, max_samples)
     with ExitStack() as stack:
         source = stack.enter_context(rewritten(model, wide))
-        fitting = fitting_samples(source, samples()) if wanted else []
-        exact = before_calibration(source, fitting, wanted)
+        fitting = FittingSamples(source)
+        if EXACT.intersection(wanted):
+            for sample in samples():
+                fitting.offer(digest_of(sample), sample)
+        exact = before_calibration(source, fitting.chosen, wanted)
         source = stack.enter_context(prepared(source, exact))
         rules = static_rules(source, wide, scheme.weight_bits, per_tensor_weights=scheme.per_tensor_weights)
         lifted = overrides(scheme.keep_float, scheme.keep_int16, operators(model, modules_beside(model)))
@@ -102,10 +106,10 @@ def make_int8(
             input_stats=scheme.input_stats,
             corrections=exact,
         )
-        calibrated = calibrate(source, rules, samples())
+        calibrated = calibrate(source, rules, samples(), fitting.offer)
         method, why = _range_method(scheme, ranges)
         result = quantize_with_ranges(source, out, calibrated, recipe, method, why=why)
-        result = after_rounding(source, out, result, wanted, samples=fitting, probes=calibrated.probes)
+        result = after_rounding(source, out, result, wanted, samples=fitting.chosen, probes=calibrated.probes)
     if scheme.require_full_int8:
         require_none(result.float_ops, model.name)
     if synthetic:

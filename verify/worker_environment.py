@@ -12,9 +12,11 @@ QUIET_LIBRARIES = {
     "TF_USE_LEGACY_KERAS": "1",
     "PYTHONUNBUFFERED": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
+    "OPENBLAS_NUM_THREADS": "1",
 }
 """For the child only: no GPU, plain TensorFlow kernels (oneDNN reorders sums), and the Keras that onnx2tf needs.
 
+numpy's products of matrices come out the same on every machine, and small ones (GPTQ's) take half the time alone.
 Waiting threads sleep: on busy cores torch's spinning ones cost MobileNetV2's reference run 6.5 s instead of 0.5.
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from quantize.anatomy.describe import describe
 from quantize.calibration.probes import SmallestHashes, is_held_back
-from quantize.calibration.samples import SampleStream
+from quantize.calibration.samples import SampleStream, digest_of
 from quantize.correction.patches import prepared
 from quantize.leftovers import left_in_float
 from quantize.operators import activation_bytes, operators
@@ -42,5 +42,6 @@ def anatomy_of(
 def _few(stream: SampleStream, most: int) -> list[Batch]:
     held_back, others = SmallestHashes(), SmallestHashes()
     for sample in stream:
-        (held_back if is_held_back(stream.latest) else others).offer(stream.latest, sample, most)
+        digest = digest_of(sample)
+        (held_back if is_held_back(digest) else others).offer(digest, sample, most)
     return [sample for _, sample in (*held_back.kept, *others.kept)][:most]

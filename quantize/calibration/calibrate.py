@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,12 @@ from quantize.calibration.observe import Observation, observe
 from quantize.calibration.probes import ENOUGH, Probe, Probes, is_held_back
 from quantize.calibration.ranges import ranges_by, with_whole_inputs
 from quantize.calibration.sample_checks import SampleChecks
-from quantize.calibration.samples import SampleStream
+from quantize.calibration.samples import ContentHash, SampleStream
 from quantize.calibration.statistics import Extremes, MovingAverage, Statistics
 from quantize.recipe import Calibration, OpRule, TensorRange
 from quantize.rules import observed_tensors
 from verify.errors import SamplesInvalid
+from verify.runners.base import Batch
 from verify.runners.tflite_file import open_model, tensor_map
 
 
@@ -58,19 +59,29 @@ class Calibrated:
         return Calibration(method, self.sample_count, self.data_sha256, ranges)
 
 
-def calibrate(model: Path, ops: Collection[OpRule], samples: SampleStream) -> Calibrated:
-    """Run the samples through the float model; raises ``SamplesInvalid`` if there are none or one cannot be used."""
+def calibrate(
+    model: Path,
+    ops: Collection[OpRule],
+    samples: SampleStream,
+    also: Callable[[bytes, Batch], None] = lambda _digest, _sample: None,
+) -> Calibrated:
+    """Run the samples through the float model; raises ``SamplesInvalid`` if there are none or one cannot be used.
+
+    ``also`` is told of every sample, and its hash before it.
+    """
     with open_model(model) as opened:
         names = tensor_map(opened)
     tensors, read_by = observed_tensors(model, ops), effects(model)
     fitted, held_back = Statistics(len(tensors)), Statistics(len(tensors))
-    probes, average, checks = Probes(), MovingAverage(), SampleChecks()
+    probes, average, checks, content = Probes(), MovingAverage(), SampleChecks(), ContentHash()
     for seen in observe(model, names, tensors, samples):
-        checks.add(seen.inputs, seen.outputs, samples.latest)
+        content.add(seen.digest)
+        also(seen.digest, seen.inputs)
+        checks.add(seen.inputs, seen.outputs, seen.digest)
         average.add(seen.extremes)
-        apart = is_held_back(samples.latest)
+        apart = is_held_back(seen.digest)
         (held_back if apart else fitted).add(seen.extremes, seen.parts)
-        probes.offer(Probe(apart, samples.latest, seen.without_parts()))
+        probes.offer(Probe(apart, seen.without_parts()))
     if average.extremes is None:
         raise SamplesInvalid(
             f"{samples.source} holds no whole calibration sample: every input needs at least one row",
@@ -87,7 +98,7 @@ def calibrate(model: Path, ops: Collection[OpRule], samples: SampleStream) -> Ca
         everything=everything,
         moving_average=average.extremes,
         sample_count=samples.count,
-        data_sha256=samples.sha256,
+        data_sha256=content.sha256,
         probes=tuple(probe.seen for probe in (probes.held_back if apart else probes.all)),
         notes=checks.notes(),
     )

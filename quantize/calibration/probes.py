@@ -25,7 +25,6 @@ class Probe:
     """A sample as the model took it, and the float model's outputs."""
 
     held_back: bool
-    digest: bytes
     seen: Observation
 
 
@@ -38,7 +37,7 @@ class Probes:
     def offer(self, probe: Probe) -> None:
         """Keep a sample if it goes before another one."""
         self._kept.append(probe)
-        self._kept.sort(key=lambda each: (not each.held_back, each.digest))
+        self._kept.sort(key=lambda each: (not each.held_back, each.seen.digest))
         del self._kept[MAX_PROBES:]
 
     @property
@@ -59,7 +58,9 @@ class SmallestHashes:
     kept: list[tuple[bytes, Batch]] = field(default_factory=list)
 
     def offer(self, digest: bytes, sample: Batch, most: int) -> None:
-        """Keep at most so many."""
+        """Keep at most so many, none twice."""
+        if any(digest == known for known, _ in self.kept):
+            return
         self.kept.append((digest, sample))
         self.kept.sort(key=itemgetter(0))
         del self.kept[most:]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +27,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads ``tensors`` (name, index) of an interpreter's subgraph, in several threads: numpy lets go of Python's lock.
+    """Reads ``tensors`` (name, index) of an interpreter's subgraph.
 
     Of those that are ``never_negative`` the smallest value is 0.
     """
@@ -37,16 +36,10 @@ class Reader:
     subgraph: int
     tensors: Sequence[tuple[str, int]]
     never_negative: frozenset[int]
-    threads: int
 
-    def read(self, number: int, pool: ThreadPoolExecutor) -> list[Summary]:
+    def read(self, number: int) -> list[Summary]:
         """Of each tensor, in order; ``number`` is the sample's, for errors."""
-
-        def read_share(first: int) -> list[Summary]:
-            return [self._summary(name, at, number) for name, at in self.tensors[first :: self.threads]]
-
-        shares = [iter(share) for share in pool.map(read_share, range(self.threads))]
-        return [next(shares[index % self.threads]) for index in range(len(self.tensors))]
+        return [self._summary(name, at, number) for name, at in self.tensors]
 
     def _summary(self, name: str, at: int, number: int) -> Summary:
         values = self._values(name, at)

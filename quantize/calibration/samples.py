@@ -1,4 +1,4 @@
-"""Calibration samples one at a time, as the model takes them, counted and hashed as they pass."""
+"""Calibration samples one at a time, as the model takes them, and their hashes."""
 
 from __future__ import annotations
 
@@ -20,17 +20,13 @@ from verify.signature import Signature
 class SampleStream:
     """Samples of ``batch_*.npz`` files or one ``.npz``, in PyTorch layout, as single rows in the model's layout.
 
-    A model with a fixed batch size gets samples of that size. After iteration, ``count`` rows have passed and
-    ``sha256`` is their content hash, the same in any order: of names, dtypes, shapes and bytes.
+    A model with a fixed batch size gets samples of that size. After iteration, ``count`` rows have passed.
     """
 
     source: Path
     signature: Signature
     max_samples: int
     count: int = 0
-    latest: bytes = b""
-    """The hash of the sample that was given last."""
-    _sum: int = 0
 
     def __iter__(self) -> Iterator[Batch]:
         size = _fixed_batch_size(self.signature)
@@ -42,27 +38,34 @@ class SampleStream:
             if len(rows) == size:
                 sample = stored_inputs(self.signature, _joined(rows))
                 rows.clear()
-                self._note(sample)
                 self.count += size
                 yield sample
 
-    @property
-    def sha256(self) -> str:
-        """Content hash of what has passed so far: the sum of the samples' own, modulo 2^256."""
-        return f"{self._sum:064x}"
 
-    def _note(self, sample: Batch) -> None:
-        self.latest = _digest(sample)
-        self._sum = (self._sum + int.from_bytes(self.latest, "big")) % 2**256
-
-
-def _digest(sample: Batch) -> bytes:
+def digest_of(sample: Batch) -> bytes:
+    """A sample's content hash: of names, dtypes, shapes and bytes."""
     digest = hashlib.sha256()
     for name in sorted(sample):
         array = sample[name]
         digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.digest()
+
+
+@dataclass
+class ContentHash:
+    """Of all samples, the same in any order: the sum of their own, modulo 2^256."""
+
+    _sum: int = 0
+
+    def add(self, digest: bytes) -> None:
+        """One sample's."""
+        self._sum = (self._sum + int.from_bytes(digest, "big")) % 2**256
+
+    @property
+    def sha256(self) -> str:
+        """Of what has been added so far."""
+        return f"{self._sum:064x}"
 
 
 def _fixed_batch_size(signature: Signature) -> int:

@@ -12,38 +12,15 @@ from pathlib import Path
 
 from quantize import tflite
 from quantize.calibration.observe import Observation
-from quantize.calibration.probes import SmallestHashes, is_held_back
-from quantize.calibration.samples import SampleStream
 from quantize.correction.decisions import Corrections
 from quantize.correction.layerwise import refine
 from quantize.correction.names import EXACT, Correction
 from quantize.correction.patches import prepared
 from quantize.correction.rescale import rescale
-from quantize.operators import activation_bytes
 from quantize.result import QuantizationResult
 from quantize.trial import Trial, scores_of
 from verify.errors import OpNotRunnable, QuantizationFailed
 from verify.runners.base import Batch
-
-MOST_SAMPLES = 64
-FEWEST_SAMPLES = 4
-MOST_BYTES = 2**29
-"""Of activations that all samples make on their way: bounds time and memory. MobileNetV2 makes 30 MB a sample."""
-
-
-def fitting_samples(model: Path, samples: SampleStream) -> list[Batch]:
-    """Samples that are no probes, as many as memory allows: the same ones, in whatever order they come."""
-    most, probes, others = _most_samples(model), SmallestHashes(), SmallestHashes()
-    for sample in samples:
-        (probes if is_held_back(samples.latest) else others).offer(samples.latest, sample, most)
-    if len(others.kept) < FEWEST_SAMPLES:
-        for digest, sample in probes.kept:
-            others.offer(digest, sample, most)
-    return [sample for _, sample in others.kept]
-
-
-def _most_samples(model: Path) -> int:
-    return min(max(MOST_BYTES // max(activation_bytes(model), 1), FEWEST_SAMPLES), MOST_SAMPLES)
 
 
 def before_calibration(model: Path, samples: Sequence[Batch], wanted: Collection[Correction]) -> Corrections:

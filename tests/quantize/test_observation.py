@@ -41,6 +41,19 @@ def test_the_cpu_delegate_shows_what_the_reference_kernels_hold(name, float_mode
         np.testing.assert_allclose(seen.parts[index], values.reshape(-1), rtol=1e-3, atol=1e-4)
 
 
+def test_samples_that_run_side_by_side_are_told_of_in_their_order(float_models):
+    model = float_models / "mixed.tflite"
+    images = np.random.default_rng(3).normal(size=(9, 1, 16, 16, 3)).astype(np.float32)
+    with open_model(model) as opened:
+        names = tensor_map(opened)
+    runner = Interpreter(model_path=str(model)).get_signature_runner("serving_default")
+    seen = list(observe(model, names, [], [{"image": image} for image in images]))
+    assert len(seen) == 9
+    for image, each in zip(images, seen, strict=True):
+        np.testing.assert_array_equal(each.inputs["image"], image)
+        np.testing.assert_allclose(each.outputs["logits"], runner(image=image)["logits"], rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.filterwarnings("ignore:Warning. Enabling:UserWarning")
 @pytest.mark.parametrize("name", ["mixed", "plain", "causal_attention"])
 def test_what_is_taken_to_be_never_negative_is_not(name, float_models):
