@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from verify import options
-from verify.console import progress_console, result_console, run_app
+from verify.console import print_error, progress_console, result_console, run_app
 from verify.default_command import DEFAULT, DefaultCommandGroup
-from verify.errors import InputError
+from verify.errors import InputError, ToolError
 from verify.inspection.command import inspect
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from verify.chain.run import Progress
     from verify.chain.settings import ChainSettings
     from verify.report.verification import Verification
+    from verify.viewers.installed import Installed
 
 _FORMATS = ("text", "json", "markdown", "junit")
 
@@ -66,6 +67,8 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
     format: options.Format = "text",  # noqa: A002 - the option's name
     self_test: options.SelfTest = False,
     layers: options.Layers = False,
+    opened: options.Open = False,
+    viewer: options.ViewerName = None,
     as_json: options.AsJson = False,
     annotations: options.Annotations = False,
     quiet: options.Quiet = False,
@@ -94,9 +97,12 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
     from verify.report.types import Verdict
     from verify.samples import parse_samples
     from verify.task.share import parse_drop
+    from verify.viewers.command import viewers_asked_for
     from verify.worker import Limits
 
     _check_report(format, lock, update_lock=update_lock)
+    viewers = viewers_asked_for(opened, viewer)
+    layers = layers or opened or viewer is not None
     settings = ChainSettings(
         samples=parse_samples(samples, seed=seed),
         max_samples=max_samples,
@@ -146,6 +152,8 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
     html = _write_report(verification, output) if output is not None else None
     show = _print_annotated if annotations else _print
     show(verification, html, "json" if as_json else format)
+    if viewers:
+        _open(verification, viewers)
     raise typer.Exit(int(exit_code(verification.verdict)))
 
 
@@ -191,6 +199,16 @@ def _write_report(verification: Verification, folder: Path) -> Path:
     from verify.report.verification_files import write_all
 
     return write_all(verification, folder).html
+
+
+def _open(verification: Verification, viewers: tuple[Installed, ...]) -> None:
+    """A model that cannot be shown is told of, and changes no verdict."""
+    from verify.viewers.command import open_judged
+
+    try:
+        open_judged(verification, viewers)
+    except ToolError as error:
+        print_error(error)
 
 
 def _check_report(format_: str, lock: Path | None, *, update_lock: bool) -> None:

@@ -190,6 +190,10 @@ class DiskFull(InfrastructureError):
     """A disk, or the user's share of it, has no room left for a file."""
 
 
+class ViewerFailed(InfrastructureError):
+    """A viewer of models ended before it showed one."""
+
+
 class MissingDependency(InfrastructureError):
     """An optional library is needed for this and is not installed."""
 

@@ -123,7 +123,8 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="Write verification.json, report.html, report.md and junit.xml to this folder.",
+        help="Write verification.json, report.html, report.md, junit.xml and, of layers, node data for Model Explorer "
+        "to this folder.",
         rich_help_panel=_REPORT,
     ),
 ]
@@ -173,6 +174,21 @@ Timeout = Annotated[float | None, typer.Option(help="Most seconds that any one s
 MemoryLimit = Annotated[float | None, typer.Option(help="Most GiB that any one worker may use.", rich_help_panel=_RUN)]
 Layers = Annotated[
     bool, typer.Option("--layers", help="Compare layer by layer, edges that pass too; failing ones always are.")
+]
+Open = Annotated[
+    bool,
+    typer.Option(
+        "--open",
+        help="At the end, show the model that parts, or the last one, until Ctrl-C: in Model Explorer, coloured by the "
+        "errors of its layers, or in Netron, whichever is installed. Compares layer by layer, as --layers does.",
+        rich_help_panel=_REPORT,
+    ),
+]
+ViewerName = Annotated[
+    str | None,
+    typer.Option(
+        "--viewer", metavar="model-explorer|netron", help="As --open, with this one.", rich_help_panel=_REPORT
+    ),
 ]
 SelfTest = Annotated[
     bool,

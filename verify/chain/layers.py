@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from verify.artifact import Format
@@ -37,7 +38,9 @@ def localisations_of(
             continue
         try:
             reproducer = None if folder is None else folder / f"reproducer_{len(found)}"
-            found.append(_localised(chain, expected, actual, reproducer))
+            found.append(
+                replace(_localised(chain, expected, actual, reproducer), expected=edge.expected, actual=edge.actual)
+            )
         except ToolError as error:
             refusals.append(Refusal("layers", subject, error.what))
     return tuple(found), tuple(refusals)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from verify.console import print_error, progress_console, result_console
-from verify.errors import ExitCode, ToolError
+from verify.errors import ExitCode, InputError, ToolError
 
 if TYPE_CHECKING:
     from verify.inspection.types import Inspection
@@ -27,6 +27,15 @@ def inspect(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print everything on stdout as JSON: an object, or a list for several files.")
     ] = False,
+    opened: Annotated[
+        bool,
+        typer.Option(
+            "--open", help="Then show the model in Model Explorer or Netron, whichever is installed, until Ctrl-C."
+        ),
+    ] = False,
+    viewer: Annotated[
+        str | None, typer.Option("--viewer", metavar="model-explorer|netron", help="As --open, with this one.")
+    ] = None,
 ) -> None:
     """Say what model files are made of, without running them.
 
@@ -35,7 +44,11 @@ def inspect(
     """
     from verify.inspection.opening import inspect_model
     from verify.inspection.terminal import render_inspection
+    from verify.viewers.command import open_model, viewers_asked_for
 
+    if len(models) > 1 and (opened or viewer is not None):
+        raise InputError("--open shows one model, and several are named", fix="name one of them")
+    viewers = viewers_asked_for(opened, viewer)
     found: list[Inspection] = []
     worst = ExitCode.PASS
     for model in models:
@@ -54,6 +67,8 @@ def inspect(
             render_inspection(found[-1], result_console(), everything=everything)
     if as_json:
         _print_json(found, several=len(models) > 1)
+    if viewers:
+        open_model(models[0], viewers)
     raise typer.Exit(int(worst))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from verify.atomic import write_texts
 from verify.report.junit import render_junit
+from verify.report.node_data import node_data
 from verify.report.verification import Verification
 from verify.report.verification_html import render_html
 from verify.report.verification_json import render_json
@@ -30,6 +30,8 @@ class VerificationFiles:
     html: Path
     markdown: Path
     junit: Path
+    node_data: tuple[Path, ...] = ()
+    """For Model Explorer, where layers were compared."""
 
 
 def render(verification: Verification, name: str) -> str:
@@ -38,12 +40,16 @@ def render(verification: Verification, name: str) -> str:
 
 
 def write_all(verification: Verification, folder: Path) -> VerificationFiles:
-    """Write ``verification.json``, ``report.html``, ``report.md`` and ``junit.xml``, all of them or none."""
-    files = VerificationFiles(
-        json=folder / "verification.json",
-        html=folder / "report.html",
-        markdown=folder / "report.md",
-        junit=folder / "junit.xml",
-    )
-    write_texts({path: render(verification, name) for name, path in dataclasses.asdict(files).items()})
-    return files
+    """Write ``verification.json``, ``report.html``, ``report.md`` and ``junit.xml``, all of them or none.
+
+    And ``layers_*.json``, node data for Model Explorer, of each pair of models whose layers were compared.
+    """
+    files = {
+        "json": folder / "verification.json",
+        "html": folder / "report.html",
+        "markdown": folder / "report.md",
+        "junit": folder / "junit.xml",
+    }
+    layers = {folder / name: text for name, text in node_data(verification).items()}
+    write_texts({path: render(verification, name) for name, path in files.items()} | layers)
+    return VerificationFiles(**files, node_data=tuple(layers))

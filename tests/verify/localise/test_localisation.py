@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -14,7 +13,6 @@ from onnx import TensorProto, helper, numpy_helper
 from verify.batches import write_batch
 from verify.localise.axes import AxisMap, best_likeness
 from verify.localise.compare import compare_layers
-from verify.localise.node_data import write_node_data
 from verify.opening import open_model
 
 CONVOLUTIONS = 4
@@ -103,17 +101,6 @@ def test_the_reproducer_fails_by_itself(runtime_worker, net, tmp_path):
     ran = subprocess.run([sys.executable, str(script)], check=False, capture_output=True, text=True)
     assert ran.returncode == 1, ran.stderr
     assert "SQNR" in ran.stdout
-
-
-def test_node_data_is_keyed_by_tensor_and_holds_finite_numbers(runtime_worker, net, tmp_path):
-    import json
-
-    folder, model = net
-    found = localised(runtime_worker, folder, with_kernel(model, 2, lambda kernel: -kernel), tmp_path)
-    infinite = replace(found.layers[0], sqnr_db=float("-inf"))
-    write_node_data(replace(found, layers=(infinite, *found.layers[1:])), tmp_path / "layers.json")
-    written = json.loads((tmp_path / "layers.json").read_text(), parse_constant=pytest.fail)
-    assert written["results"].keys() == {layer.actual_tensor for layer in found.layers}
 
 
 def test_channels_last_is_recognised_and_undone():

@@ -28,6 +28,7 @@ from verify.report.verification_json import SCHEMA_PATH, read_json, render_json,
 from verify.report.verification_markdown import MAX_CHARACTERS, render_markdown
 
 _NAMES = {"verification.json", "report.html", "report.md", "junit.xml"}
+_OF_LAYERS = {"layers_0_sqnr_db.json", "layers_0_local_sqnr_db.json"}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,9 @@ def samples(tmp_path_factory):
 def test_all_are_written_and_the_json_comes_back_as_it_went(samples, tmp_path):
     for name, verification in samples.items():
         files = write_all(verification, tmp_path / name)
-        assert {path.name for path in (tmp_path / name).iterdir()} == _NAMES
+        expected = _NAMES | _OF_LAYERS if verification.localisations else _NAMES
+        assert {path.name for path in (tmp_path / name).iterdir()} == expected
+        assert {path.name for path in files.node_data} == expected - _NAMES
         assert read_json(files.json) == verification
 
 
