@@ -9,15 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convert.hosts import Hosts
+from convert.mixing import add_mixed_inputs
 from convert.pipeline import Step
 from convert.settings import RunSettings
 from convert.stages.base import Host, Stage
+from convert.start import Start
 from quantize.calibration.sources import SYNTHETIC
 from verify.artifact import Artifact, sha256_of
 from verify.batches import batch_paths
 from verify.report.types import Refusal, StageReport
 from verify.samples import ArrayFile, InputSpec, RandomSamples, SampleSource, parse_samples
 from verify.samples.axes import Sizes, described, other_sizes, write_other_sizes
+from verify.samples.mixed import MixedInput
 from verify.samples.source import CallableSamples
 from verify.samples.write import JUDGING_BATCH_SIZES, write_batches, write_calibration
 
@@ -48,6 +51,8 @@ class PreparedSamples:
     calibration: Path | None = None
     calibration_sha256: str = ""
     refusals: tuple[Refusal, ...] = ()
+    mixed: tuple[MixedInput, ...] = ()
+    """Of several inputs: batches that try each one by itself."""
 
 
 def plan_samples(settings: RunSettings, max_calibration: int, given: ArrayFile | None = None) -> SamplePlan:
@@ -105,13 +110,14 @@ def prepare_samples(inputs: tuple[InputSpec, ...], plan: SamplePlan, folder: Pat
 
 
 @dataclass
-class OtherSizes:
-    """An observer that adds batches of other sizes, once the export has told which there can be."""
+class MoreBatches:
+    """An observer that adds batches once the export has told which there can be: of other sizes, of mixed inputs."""
 
     hosts: Hosts
-    inputs: tuple[InputSpec, ...]
+    start: Start
     samples: Callable[[], PreparedSamples]
-    added: tuple[Sizes, ...] = ()
+    sizes: tuple[Sizes, ...] = ()
+    mixed: tuple[MixedInput, ...] | None = None
 
     def started(self, stage: Stage) -> None:
         """Nothing to do: sizes follow the export."""
@@ -119,17 +125,25 @@ class OtherSizes:
     def finished(self, step: Step, artifact: Artifact, report: StageReport, remaining: Sequence[Stage]) -> None:
         """Before anything is run on the judging samples."""
         del report, remaining
-        if step.stage.host is not Host.TORCH or self.added:
-            return
-        self.added = other_sizes(self.inputs, artifact.signature.axes)
-        if self.added:
-            folder = self.samples().judging
-            self.hosts.worker(Host.RUNTIME).run(write_other_sizes, folder=folder, inputs=self.inputs, sizes=self.added)
+        if step.stage.host is Host.TORCH and self.mixed is None:
+            self._add_sizes(artifact)
+            self.add_mixed()
+
+    def add_mixed(self) -> None:
+        """At once, where there is no export to wait for."""
+        self.mixed = add_mixed_inputs(self.hosts, self.start, self.samples().judging)
+
+    def _add_sizes(self, artifact: Artifact) -> None:
+        self.sizes = other_sizes(self.start.inputs, artifact.signature.axes)
+        if self.sizes:
+            self.hosts.worker(Host.RUNTIME).run(
+                write_other_sizes, folder=self.samples().judging, inputs=self.start.inputs, sizes=self.sizes
+            )
 
     def told(self) -> PreparedSamples:
-        """The samples, their description with the sizes that were added."""
-        samples = self.samples()
-        sizes = "; ".join(described(each) for each in self.added)
+        """The samples with the batches that were added, their description with the sizes."""
+        samples = replace(self.samples(), mixed=self.mixed or ())
+        sizes = "; ".join(described(each) for each in self.sizes)
         return replace(samples, description=f"{samples.description}, also at {sizes}") if sizes else samples
 
 

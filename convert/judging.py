@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from convert.feeding import PreparedSamples
+from convert.floors import NoiseFloors
 from convert.hosts import Hosts
 from convert.parity import FLOAT_ARTIFACTS
 from convert.pipeline import PipelineResult
@@ -17,50 +17,28 @@ from convert.start import Start
 from convert.verdict import artifact_verdict
 from verify.artifact import Artifact, size_bytes
 from verify.compare import compare_edge
-from verify.errors import ToolError, WorkerDied
-from verify.floors import floors_from_graph
+from verify.influence import with_influences
 from verify.report.types import ArtifactReport, EdgeReport
 from verify.runners.inspect import OpSummary, summarise_ops
+from verify.runners.output_grids import output_grids
 from verify.runners.record import RunRecord
-from verify.tolerance import Budget, FloatBudget, OutputFloor, measure_floors, quantized_budget, rounding_floors
+from verify.tallies.grid import OutputGrid
+from verify.tolerance import Budget, FloatBudget, quantized_budget
 
 INTEGER_ARTIFACTS = frozenset({"dynamic_int8", "int8"})
 """Where an op that computes in float is worth a word; float16 files store half precision and compute in float."""
-
-
-GraphFloors = Callable[[Artifact, Path], tuple[OutputFloor, ...]]
-"""Of an ONNX file and the folder of its outputs: what floors its graph gives."""
-
-
-def graph_floors(hosts: Hosts, batches: Callable[[], Path], scratch: Path) -> GraphFloors:
-    """Floors from an ONNX graph, found once a file, in the worker that runs it."""
-
-    @functools.cache
-    def floors(artifact: Artifact, outputs: Path) -> tuple[OutputFloor, ...]:
-        worker = hosts.worker(Host.RUNTIME)
-        try:
-            found = worker.run(
-                floors_from_graph, artifact=artifact, batches=batches(), outputs=outputs, scratch=scratch
-            ).value
-        except WorkerDied:
-            raise
-        except ToolError:
-            return rounding_floors(outputs)
-        return found.floors
-
-    return floors
 
 
 @dataclass(frozen=True)
 class Judging:
     """Judges what lies in ``outputs(name)`` for each artifact, on the samples that made it."""
 
+    hosts: Hosts
     start: Start
     samples: PreparedSamples
     settings: RunSettings
     outputs: Callable[[str], Path]
-    graph_floors: GraphFloors
-    """Where there is no float64 PyTorch."""
+    floors: NoiseFloors
 
     def edges(self, result: PipelineResult, known: Sequence[EdgeReport] = ()) -> tuple[EdgeReport, ...]:
         """Every artifact against the one it was made from, and against the model the run started from.
@@ -82,9 +60,15 @@ class Judging:
         return pairs + [(self.start.name, name) for name in result.parents if (self.start.name, name) not in pairs]
 
     def _judged(self, pairs: Sequence[tuple[str, str]], result: PipelineResult) -> tuple[EdgeReport, ...]:
-        float_budget = FloatBudget(self._floors(result))
+        float_budget = FloatBudget(self.floors.of(result.artifacts["onnx"]))
         classes = self._class_count(result)
-        return tuple(self._edge(expected, actual, float_budget, classes) for expected, actual in pairs)
+        grids = {name: self._grids(name, result) for name in dict.fromkeys(actual for _, actual in pairs)}
+        return tuple(self._edge(expected, actual, float_budget, classes, grids[actual]) for expected, actual in pairs)
+
+    def _grids(self, name: str, result: PipelineResult) -> tuple[OutputGrid, ...]:
+        if name not in INTEGER_ARTIFACTS:
+            return ()
+        return self.hosts.worker(Host.RUNTIME).run(output_grids, path=result.artifacts[name].path).value
 
     def _class_count(self, result: PipelineResult) -> int | None:
         """Of a recognised classifier; else the columns of a sole output (N, columns): what a classifier gives."""
@@ -94,17 +78,18 @@ class Judging:
         columns = output.shape[1] if len(output.shape) == 2 else None
         return columns if not more and isinstance(columns, int) and columns > 1 else None
 
-    def _floors(self, result: PipelineResult) -> tuple[OutputFloor, ...]:
-        float64 = self.outputs(f"{self.start.name}_float64")
-        if float64.is_dir():
-            return measure_floors(self.outputs(self.start.name), float64)
-        return self.graph_floors(result.artifacts["onnx"], self.outputs("onnx"))
-
-    def _edge(self, expected: str, actual: str, float_budget: FloatBudget, classes: int | None) -> EdgeReport:
+    def _edge(
+        self,
+        expected: str,
+        actual: str,
+        float_budget: FloatBudget,
+        classes: int | None,
+        grids: tuple[OutputGrid, ...],
+    ) -> EdgeReport:
         budget: Budget = float_budget
         if actual not in FLOAT_ARTIFACTS:
             budget = quantized_budget(actual, self.settings.int8_min_sqnr_db)
-        return compare_edge(
+        edge = compare_edge(
             expected_name=expected,
             actual_name=actual,
             expected=self.outputs(expected),
@@ -112,6 +97,15 @@ class Judging:
             budget=budget,
             sample_count=self.samples.sample_count,
             class_count=classes,
+            grids=grids,
+        )
+        return with_influences(
+            edge,
+            expected=self.outputs(expected),
+            actual=self.outputs(actual),
+            mixed=self.samples.mixed,
+            budget=budget,
+            grids=grids,
         )
 
 

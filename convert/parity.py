@@ -22,6 +22,7 @@ from verify.report.types import Refusal, StageReport
 from verify.runners import measure_artifact, run_artifact
 from verify.runners.record import RunRecord
 from verify.runners.torch_runner import run_reference
+from verify.spread import Spread, measure_torch_spread
 from verify.worker import JobOutcome
 
 _HOST_OF = {
@@ -120,6 +121,8 @@ class ArtifactRuns:
 class TorchReference:
     """PyTorch's own outputs: float32 to compare with, float64 on the first batches to measure the noise floor from.
 
+    And its spread over threads and batch sizes, which the floor is not to be below.
+
     A program with float32 written into it (TorchScript, ``.pt2``) may not run in float64: the floor is then a bound.
     """
 
@@ -130,6 +133,7 @@ class TorchReference:
     outputs: Path
     _names: tuple[str, ...] = ()
     _running: dict[str, Future[JobOutcome[RunRecord]]] = field(default_factory=dict)
+    _spread: Future[JobOutcome[tuple[Spread, ...]]] | None = None
 
     def started(self, stage: Stage) -> None:
         """Nothing to do: the reference follows the export."""
@@ -153,6 +157,17 @@ class TorchReference:
                 outputs=self.outputs / name,
                 precision=precision,
             )
+        self._spread = self.hosts.worker(Host.TORCH).submit(
+            measure_torch_spread,
+            source=self.source,
+            output_names=names,
+            batches=self.batches(),
+            outputs=self.outputs / "pytorch",
+        )
+
+    def spread(self) -> tuple[Spread, ...]:
+        """Once it is measured; raises what PyTorch raised."""
+        return self._spread.result().value if self._spread is not None else ()
 
     def wait(self) -> tuple[Refusal, ...]:
         """Return once both are there, with why there is no float64 if there is none; raises what float32 raised."""

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from convert.climb import Climb, Top
-from convert.feeding import OtherSizes, PreparedSamples, content_sha256, plan_samples, prepare_samples
+from convert.feeding import MoreBatches, PreparedSamples, content_sha256, plan_samples, prepare_samples
+from convert.floors import NoiseFloors
 from convert.given_samples import distilled, from_object, require_distillable
 from convert.hosts import Hosts, WarmHosts
-from convert.judging import Judging, describe_files, graph_floors
+from convert.judging import Judging, describe_files
 from convert.ladder import ways
 from convert.memory import PeakMemory
 from convert.parity import ArtifactRuns, TorchReference
@@ -138,10 +139,7 @@ class _Run:
         samples = self._start_samples(start)
         outputs = self.workspace.scratch / "outputs"
         runs = ArtifactRuns(self.hosts, lambda: samples.result().value.judging, outputs)
-        sizes = OtherSizes(self.hosts, start.inputs, lambda: samples.result().value)
-        floors = graph_floors(
-            self.hosts, lambda: samples.result().value.judging, self.workspace.scratch / "float64_graph"
-        )
+        batches = MoreBatches(self.hosts, start, lambda: samples.result().value)
         reference = None
         if start.source is not None:
             reference = TorchReference(
@@ -152,7 +150,20 @@ class _Run:
                 outputs,
             )
         else:
+            batches.add_mixed()
             runs.queue(start.name, start.artifact)
+        floors = NoiseFloors(
+            hosts=self.hosts,
+            start=start,
+            batches=lambda: samples.result().value.judging,
+            outputs=runs.folder,
+            spread=reference.spread if reference is not None else tuple,
+            scratch=self.workspace.scratch / "float64_graph",
+        )
+
+        def judging() -> Judging:
+            return Judging(self.hosts, start, batches.told(), self.settings, runs.folder, floors)
+
         top = Climb(
             start=start,
             stages=self.stages,
@@ -162,13 +173,12 @@ class _Run:
             progress=self.progress,
             runs=runs,
             reference=reference,
-            judging=lambda: Judging(start, sizes.told(), self.settings, runs.folder, floors),
-            first=sizes,
+            judging=judging,
+            first=batches,
             observers=(Frugality(self.hosts, large=start.weight_bytes > LARGE_WEIGHTS_BYTES),),
         ).to_the_top()
         records = runs.wait()
-        judging = Judging(start, sizes.told(), self.settings, runs.folder, floors)
-        report = self._report(judging, top, records, started)
+        report = self._report(judging(), top, records, started)
         self._write_reports(report, top.result)
         return report, Ledger(run_key=key, made=top.result.made, climbed=top.climbed)
 
@@ -234,7 +244,7 @@ class _Run:
             stages=tuple(result.stages),
             artifacts=files,
             edges=edges,
-            refusals=(*result.refusals, *top.refusals, *judging.samples.refusals),
+            refusals=(*result.refusals, *top.refusals, *judging.samples.refusals, *judging.floors.refusals),
             total_seconds=time.monotonic() - started,
             peak_memory_bytes=self.memory.bytes or None,
             versions=versions(),

@@ -130,7 +130,7 @@ def quantize_file(request: Request) -> Quantized:
         if result.budget is not None:
             write_report(report_path_beside(out), result.budget)
             write_plot(plot_path_beside(out), result.budget)
-            if result.budget.standing is Standing.MISSED and not request.even_if_missed:
+            if _in_vain(request, result):
                 raise BudgetMissed(how_close(result.budget), fix=remedy(result.budget))
         made.replace(out)
     recipe_path = None
@@ -226,7 +226,7 @@ def _from_samples(request: Request, signature: Signature, made: Path, worker: Wo
         float_ops = lifted.float_ops if lifted.budget is None else with_lifted(lifted.float_ops, lifted.budget)
         result = replace(lifted, float_ops=float_ops, notes=(*result.notes, *lifted.notes))
     result = replace(result, notes=(*batches.notes, *result.notes))
-    if result.recipe is None:
+    if result.recipe is None or _in_vain(request, result):
         return result
     anatomy, notes = anatomy_apart(
         request.model,
@@ -239,6 +239,12 @@ def _from_samples(request: Request, signature: Signature, made: Path, worker: Wo
     if anatomy is not None and result.budget is not None:
         anatomy = with_reasons(anatomy, result.budget)
     return replace(result, anatomy=anatomy, notes=(*result.notes, *notes))
+
+
+def _in_vain(request: Request, result: QuantizationResult) -> bool:
+    """Whether the file will not be written, so that nobody is to be told of its inside."""
+    missed = result.budget is not None and result.budget.standing is Standing.MISSED
+    return missed and not request.even_if_missed
 
 
 def _judging(

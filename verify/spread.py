@@ -1,12 +1,15 @@
 """How far a runtime is from itself: the same samples alone instead of in a batch, on one thread instead of several.
 
+PyTorch's spread widens the floor that float64 gives, as that of any other runtime does.
+
 And how far from what it gives for the same samples but for one rounding: that draws all roundings anew, and shows how
 much the model amplifies them (as stochastic arithmetic does: Vignes, Math. Comput. Simul. 35, 1993).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,11 +17,13 @@ import numpy as np
 
 from verify.artifact import Artifact
 from verify.batches import Array, batch_paths, read_batch
-from verify.errors import ModelUnreadable
-from verify.metrics import ErrorSums, error_sums
+from verify.machine_fault import machine_fault
+from verify.metrics import ErrorSums
+from verify.model import ModelSource
 from verify.runners import open_runner
+from verify.runners.base import Batch
 from verify.runners.feed import stored_inputs, torch_outputs
-from verify.tolerance import FLOAT_MARGIN, OutputFloor
+from verify.tolerance import FLOAT_MARGIN, OutputFloor, finite_sums
 
 MOST_SAMPLES = 3
 MOVED_BATCHES = 2
@@ -48,6 +53,32 @@ def measure_spread(artifact: Artifact, batches: Path, outputs: Path) -> tuple[Sp
     return _measure(artifact, _parts(batches, outputs), threads=1)
 
 
+def measure_torch_spread(
+    *, source: ModelSource, output_names: tuple[str, ...], batches: Path, outputs: Path
+) -> tuple[Spread, ...]:
+    """Job: the same of a PyTorch model, whose ``outputs`` it gave in float32 on as many threads as torch takes."""
+    from verify.checkpoint import open_model
+    from verify.runners.torch_runner import Reference, TorchRunner
+
+    opened = open_model(source)
+    names = output_names or opened.description.output_names
+    reference = Reference(opened.module, tuple(spec.name for spec in opened.description.inputs), names)
+    with _one_torch_thread(), TorchRunner(reference, "float32") as runner:
+        return _spreads(runner.infer, _parts(batches, outputs))
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def measure_amplification(artifact: Artifact, batches: Path, outputs: Path) -> tuple[Spread, ...]:
     """Job: the same samples with every float input moved to one of the two floats beside it; nothing without any."""
     random = np.random.default_rng(0)
@@ -73,16 +104,26 @@ Part = tuple[dict[str, Array], dict[str, Array]]
 
 
 def _measure(artifact: Artifact, parts: Sequence[Part], threads: int | None) -> tuple[Spread, ...]:
-    sums: dict[str, ErrorSums] = {}
     with open_runner(artifact, threads=threads) as runner:
-        for inputs, expected in parts:
-            try:
-                given = torch_outputs(runner.signature, runner.infer(stored_inputs(runner.signature, inputs)))
-            except ModelUnreadable:
-                continue
-            for name in given.keys() & expected.keys():
-                if given[name].shape == expected[name].shape and given[name].dtype.kind == "f":
-                    sums[name] = sums.get(name, ErrorSums()) + error_sums(expected[name], given[name])
+        return _spreads(
+            lambda inputs: torch_outputs(runner.signature, runner.infer(stored_inputs(runner.signature, inputs))), parts
+        )
+
+
+def _spreads(infer: Callable[[Batch], dict[str, Array]], parts: Sequence[Part]) -> tuple[Spread, ...]:
+    """What a model cannot be run on (a sample alone, where its batch is fixed) says nothing."""
+    sums: dict[str, ErrorSums] = {}
+    for inputs, expected in parts:
+        try:
+            given = infer(inputs)
+        except Exception as error:  # a PyTorch model raises whatever its code does
+            fault = machine_fault(error, "inference")
+            if fault is not None or isinstance(error, OSError):
+                raise fault or error from error
+            continue
+        for name in given.keys() & expected.keys():
+            if given[name].shape == expected[name].shape and given[name].dtype.kind == "f":
+                sums[name] = sums.get(name, ErrorSums()) + finite_sums(expected[name], given[name])
     return tuple(Spread(name, total.rms_error, total.max_abs_error, total.rms_expected) for name, total in sums.items())
 
 
@@ -97,11 +138,13 @@ def widened_by(
     wider, notes = [], []
     for floor in floors:
         spread = found.get(floor.name)
-        if spread is None or (spread.rms <= floor.rms and spread.max_abs <= floor.max_abs):
+        if spread is None:
             wider.append(floor)
+        elif spread.rms <= floor.rms and spread.max_abs <= floor.max_abs:
+            wider.append(replace(floor, basis=_told(floor.basis, "more than")))
         elif spread.rms <= margin * floor.rms and spread.max_abs <= margin * floor.max_abs:
             larger = replace(floor, rms=max(floor.rms, spread.rms), max_abs=max(floor.max_abs, spread.max_abs))
-            wider.append(replace(larger, basis=f"{floor.basis}, and {BASIS}"))
+            wider.append(replace(larger, basis=_told(floor.basis, "widened to")))
         else:
             wider.append(floor)
             notes.append(
@@ -110,6 +153,11 @@ def widened_by(
                 "the samples of a batch influence each other"
             )
     return tuple(wider), tuple(notes)
+
+
+def _told(basis: str, standing: str) -> str:
+    """Once: a graph's floor may hold the spread of its own runtime already."""
+    return basis if BASIS in basis else f"{basis}, {standing} {BASIS}"
 
 
 def amplified_by(
@@ -135,13 +183,15 @@ def _amplified(floor: OutputFloor, spread: Spread, margin: float) -> OutputFloor
 
 
 def _parts(batches: Path, outputs: Path) -> list[Part]:
-    """Inputs and outputs of single samples out of the first batch that has several; of whole batches where none has."""
-    paths = [path for path in batch_paths(batches) if (outputs / path.name).is_file()]
-    several = next((path for path in paths if _size(read_batch(path)) > 1), None)
-    if several is None:
-        return [(read_batch(path), read_batch(outputs / path.name)) for path in paths[:MOST_SAMPLES]]
-    inputs, expected = read_batch(several), read_batch(outputs / several.name)
+    """Inputs and outputs of single samples out of the largest of the first batches, or whole batches of one."""
+    paths = [path for path in batch_paths(batches) if (outputs / path.name).is_file()][:MOST_SAMPLES]
+    if not paths:
+        return []
+    largest = max(paths, key=lambda path: _size(read_batch(path)))
+    inputs, expected = read_batch(largest), read_batch(outputs / largest.name)
     size = _size(inputs)
+    if size == 1:
+        return [(read_batch(path), read_batch(outputs / path.name)) for path in paths]
     return [(_row(inputs, row, size), _row(expected, row, size)) for row in range(min(size, MOST_SAMPLES))]
 
 

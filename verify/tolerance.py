@@ -138,7 +138,7 @@ def measure_floors(
         if reference.keys() != single.keys():
             raise InfrastructureError(f"{path.name}: float32 and float64 runs gave different outputs")
         for name, expected in reference.items():
-            sums[name] = sums.get(name, ErrorSums()) + _finite_sums(expected, single[name])
+            sums[name] = sums.get(name, ErrorSums()) + finite_sums(expected, single[name])
     sizes = _output_sizes(float32_outputs)
     counts = {each.output: each.count for each in roundings}
     return tuple(
@@ -168,11 +168,11 @@ def _output_sizes(outputs: Path) -> dict[str, ErrorSums]:
     sums: dict[str, ErrorSums] = {}
     for path in batch_paths(outputs):
         for name, values in read_batch(path).items():
-            sums[name] = sums.get(name, ErrorSums()) + _finite_sums(values, values)
+            sums[name] = sums.get(name, ErrorSums()) + finite_sums(values, values)
     return sums
 
 
-def _finite_sums(expected: Array, actual: Array) -> ErrorSums:
+def finite_sums(expected: Array, actual: Array) -> ErrorSums:
     """Of the values that are finite on both sides: what is not has no rounding, and is judged by itself."""
     import numpy as np
 

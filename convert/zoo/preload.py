@@ -55,6 +55,7 @@ _TORCH = (
     "verify.checkpoint.opening",
     "verify.checkpoint.torchvision_catalogue",
     "verify.runners.torch_runner",
+    "verify.spread",
 )
 _TENSORFLOW = (
     "ai_edge_litert.schema_py_generated",
@@ -82,6 +83,7 @@ _RUNTIME = (
     "verify.runners.feed",
     "verify.runners.inspect",
     "verify.runners.onnx_runner",
+    "verify.runners.output_grids",
     "verify.runners.tflite_runner",
     "verify.samples.image_folder",
 )
@@ -104,12 +106,13 @@ def prepare_torch() -> None:
     from verify.checkpoint.index import available_libraries, load_index
     from verify.checkpoint.torchvision_shim import import_torchvision
     from verify.runners.torch_runner import run_reference
+    from verify.spread import measure_torch_spread
 
     import_torchvision()
     _import(_PYDANTIC, _TORCH)
     for library in available_libraries():
         load_index(library)
-    _know(describe, run_stage, run_reference)
+    _know(describe, run_stage, run_reference, measure_torch_spread)
 
 
 def prepare_tensorflow() -> None:
@@ -129,9 +132,10 @@ def prepare_runtime() -> None:
     from convert.stages.base import run_stage
     from verify.runners import run_artifact
     from verify.runners.inspect import summarise_ops
+    from verify.runners.output_grids import output_grids
 
     _import(_PYDANTIC, _RUNTIME)
-    _know(prepare_samples, run_stage, run_artifact, summarise_ops)
+    _know(prepare_samples, run_stage, run_artifact, summarise_ops, output_grids)
 
 
 def _import(*lists: Iterable[str]) -> None:

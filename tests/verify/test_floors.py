@@ -131,12 +131,16 @@ def test_local_response_normalisation_goes_over_all_channels(tmp_path):
 def test_a_spread_above_the_floor_widens_it_and_says_so():
     (wider,), notes = widened_by((FLOOR,), (Spread("y", 3e-6, 2e-6),))
     assert (wider.rms, wider.max_abs) == (3e-6, 4e-6)
-    assert wider.basis == f"measured, and {BASIS}"
+    assert wider.basis == f"measured, widened to {BASIS}"
     assert notes == ()
 
 
-def test_a_spread_below_the_floor_changes_nothing():
-    assert widened_by((FLOOR,), (Spread("y", 1e-7, 4e-7),)) == ((FLOOR,), ())
+def test_a_spread_below_the_floor_changes_no_number_and_says_so():
+    (same,), notes = widened_by((FLOOR,), (Spread("y", 1e-7, 4e-7),))
+    assert (same.rms, same.max_abs) == (FLOOR.rms, FLOOR.max_abs)
+    assert same.basis == f"measured, more than {BASIS}"
+    assert notes == ()
+    assert widened_by((same,), (Spread("y", 1e-7, 4e-7),)) == ((same,), ())
     assert widened_by((FLOOR,), ()) == ((FLOOR,), ())
 
 

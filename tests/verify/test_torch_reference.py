@@ -12,6 +12,7 @@ from verify.batches import batch_name, read_batch, write_batch
 from verify.errors import InputError, SamplesInvalid
 from verify.model import ModelSource
 from verify.runners.torch_runner import Reference, run_module, run_reference
+from verify.spread import measure_torch_spread
 
 
 class FactoryNet(nn.Module):
@@ -146,3 +147,40 @@ def test_checkpoint_is_opened_and_run_by_the_job(resnet_batches):
         expected = net.module(*net.example(5, seed=2)).numpy()
     assert np.array_equal(read_batch(folder / "float32" / batch_name(2))["scores"], expected)
     assert read_batch(folder / "float64" / batch_name(2))["scores"].dtype == np.float64
+
+
+class Coupled(nn.Module):
+    """Each sample's output depends on the others of its batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+
+    def forward(self, features: Tensor) -> Tensor:
+        made = self.fc(features)
+        return made - made.mean(0)
+
+
+def _spread(net: nn.Module, arch: str, shape: tuple[int, ...], folder):
+    torch.save(net.state_dict(), folder / "net.pth")
+    dims = ",".join(map(str, shape))
+    source = ModelSource(folder / "net.pth", arch=arch, inputs=(f"x=N,{dims}",))
+    random = np.random.default_rng(0)
+    for index, size in enumerate((1, 2, 5)):
+        write_batch(folder / "in" / batch_name(index), {"x": random.normal(0, 1, (size, *shape)).astype(np.float32)})
+    run_reference(source, ("y",), folder / "in", folder / "out", "float32")
+    threads = torch.get_num_threads()
+    (spread,) = measure_torch_spread(source=source, output_names=("y",), batches=folder / "in", outputs=folder / "out")
+    assert torch.get_num_threads() == threads
+    return spread
+
+
+def test_pytorchs_spread_is_of_the_size_of_roundings(tmp_path):
+    spread = _spread(nets.ready(nets.TinyResNet).module, f"{nets.__file__}:TinyResNet", (3, 32, 32), tmp_path)
+    assert spread.output == "y"
+    assert spread.rms < 1e-5 * spread.rms_output
+
+
+def test_pytorchs_spread_shows_samples_that_influence_each_other(tmp_path):
+    spread = _spread(Coupled(), f"{__file__}:Coupled", (8,), tmp_path)
+    assert spread.rms > 0.1 * spread.rms_output

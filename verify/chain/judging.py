@@ -13,7 +13,9 @@ from verify.compare import compare_edge
 from verify.errors import ToolError, WorkerDied
 from verify.floors import floors_from_graph
 from verify.influence import with_influences
+from verify.model import ModelSource
 from verify.report.types import EdgeReport, Refusal
+from verify.spread import measure_torch_spread, widened_by
 from verify.tallies.grid import OutputGrid
 from verify.tolerance import (
     Budget,
@@ -43,20 +45,34 @@ def floors_of(chain: Chain) -> tuple[tuple[OutputFloor, ...], tuple[Refusal, ...
     """The noise floors of the first model's outputs, and why there is no float64 where there could have been.
 
     From float64 PyTorch where the first model is a checkpoint; as recorded, for a reference; else from the graph of an
-    ONNX model, the first one's or that of the next that is one, or from that of the first TFLite model.
+    ONNX model, the first one's or that of the next that is one, or from that of the first TFLite model. Never below
+    the spread over threads and batch sizes of the runtime that they are taken from.
     """
     first = chain.models[0]
     if first.member.header is not None and first.member.header.floors:
         return first.member.header.floors, ()
     if first.member.source is None:
         return _floors_from_graph(chain)
+    floors, refusals = _floors_from_torch(chain, first.member.source)
+    spread = chain.workers.of(Format.CHECKPOINT).run(
+        measure_torch_spread,
+        source=first.member.source,
+        output_names=_output_names(first),
+        batches=chain.samples.batches,
+        outputs=first.outputs,
+    )
+    wider, notes = widened_by(floors, spread.value)
+    return wider, (*refusals, *(Refusal("parity", first.member.entry.name, note) for note in notes))
+
+
+def _floors_from_torch(chain: Chain, source: ModelSource) -> tuple[tuple[OutputFloor, ...], tuple[Refusal, ...]]:
+    first = chain.models[0]
     wide = chain.folder / "float64"
-    names = tuple(spec.name for spec in first.member.artifact.signature.outputs)
     try:
         chain.workers.of(Format.CHECKPOINT).run(
             feed_checkpoint,
-            source=first.member.source,
-            output_names=names,
+            source=source,
+            output_names=_output_names(first),
             batches=chain.samples.floor,
             outputs=wide,
             precision="float64",
@@ -75,6 +91,10 @@ def floors_of(chain: Chain) -> tuple[tuple[OutputFloor, ...], tuple[Refusal, ...
     for batch in first.fed.refused:
         (wide / batch.file).unlink(missing_ok=True)
     return (measure_floors(first.outputs, wide), ()) if batch_paths(wide) else _floors_from_graph(chain)
+
+
+def _output_names(ran: Ran) -> tuple[str, ...]:
+    return tuple(spec.name for spec in ran.member.artifact.signature.outputs)
 
 
 def _floors_from_graph(chain: Chain) -> tuple[tuple[OutputFloor, ...], tuple[Refusal, ...]]:

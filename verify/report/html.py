@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from verify.atomic import write_text
@@ -9,7 +10,7 @@ from verify.report import cards, chain, words
 from verify.report.inside import inside
 from verify.report.snippet import feeding_snippet
 from verify.report.templates import environment
-from verify.report.types import Report
+from verify.report.types import EdgeReport, Report, Verdict
 
 
 def write_html(report: Report, path: Path) -> None:
@@ -41,10 +42,32 @@ def render_html(report: Report) -> str:
             has_top1=any(card.edge is not None and card.edge.top1_agreement is not None for card in files),
             groups=cards.signature_groups(files),
             snippet=lambda artifact: feeding_snippet(artifact, report.model),
+            said=_said(report),
             inside=inside(report.anatomy) if report.anatomy else None,
             most_memory=max((stage.peak_memory_bytes or 0 for stage in report.stages), default=0),
         )
     )
+
+
+def _said(report: Report) -> list[tuple[str, tuple[str, ...]]]:
+    """What each edge has to tell beside its numbers."""
+    return [
+        (f"{cards.short_title(edge.expected)} → {cards.short_title(edge.actual)}", told)
+        for edge in report.edges
+        if (told := (*_steps(edge), *_flips(edge), *edge.notes))
+    ]
+
+
+def _steps(edge: EdgeReport) -> Iterator[str]:
+    """Errors in steps of the output's grid; what failed tells them above, as why it did."""
+    for output in edge.outputs:
+        if output.quantized and output.verdict is Verdict.PASS:
+            yield f"{output.name}: {output.quantized.explanation}"
+
+
+def _flips(edge: EdgeReport) -> Iterator[str]:
+    if edge.top1 and edge.top1.agreeing < edge.top1.samples:
+        yield edge.top1.explanation
 
 
 def _batch_sizes(report: Report) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def render_html(verification: Verification) -> str:
         batch_sizes=words.joined(_batch_sizes(verification.edges)),
         waterfalls=[(where, _waterfalls(where)) for where in verification.localisations],
         beyond=beyond_outputs(verification),
-        said=[(edge, also_measured(edge)) for edge in verification.edges],
+        said=[(edge_name(edge), told) for edge in verification.edges if (told := also_measured(edge))],
         changed=len(drifts_to_tell(verification)),
         pictures=_pictures(verification.edges),
     )

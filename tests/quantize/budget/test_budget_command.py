@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quantize.budget.goal import Budget, BudgetMissed
+from quantize.command import Request, Target, quantize_file
 from verify.runners.tflite_inspect import float_op_counts
 
 
@@ -73,6 +75,20 @@ def test_a_budget_that_cannot_be_kept_ends_with_1_says_how_close_it_came_and_lea
     assert (folder / "net.budget.svg").read_text().count("<title>") >= len(budget_of(folder)["points"])
     assert quantize(*given, "--even-if-missed", cwd=folder).returncode == 1
     assert (folder / "net_int8.tflite").is_file()
+
+
+def test_the_inside_of_a_file_that_is_not_written_is_not_measured(folder, monkeypatch):
+    monkeypatch.setattr("quantize.command.anatomy_apart", lambda *_, **__: pytest.fail("nobody reads it"))
+    with pytest.raises(BudgetMissed):
+        quantize_file(
+            Request(
+                folder / "net_float32.tflite",
+                Target.INT8,
+                calibration=str(folder / "data.npz"),
+                evaluation=str(folder / "eval.npz"),
+                budget=Budget(min_sqnr_db=100),
+            )
+        )
 
 
 def test_too_few_samples_end_with_5_and_say_how_many_it_takes(folder):
