@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,13 @@ from verify.artifact import Format
 from verify.chain.run import Chain, Ran
 from verify.errors import ToolError
 from verify.localise.compare import DEFAULT_SAMPLES, Names, compare_layers
+from verify.localise.record_checkpoint import record_checkpoint
 from verify.report.types import EdgeReport, Refusal, Verdict
 from verify.report.verification import Localisation
 
-_BY_LAYERS = frozenset({Format.ONNX, Format.TFLITE})
+_OP_BY_OP = frozenset({Format.ONNX, Format.TFLITE})
+_RECORDED = frozenset({Format.CHECKPOINT})
+"""Run in a process of their own, which writes down what they compute."""
 
 
 def localisations_of(
@@ -20,7 +24,8 @@ def localisations_of(
 ) -> tuple[tuple[Localisation, ...], tuple[Refusal, ...]]:
     """The layers of every edge that fails; ``all_edges`` of those that pass too. ``folder`` takes reproducers.
 
-    An edge from or to a model that does not run op by op is passed over; that is a refusal where it was asked for.
+    A PyTorch model is the one that is trusted, on whichever side of an edge it is. An edge from or to a model without
+    layers is passed over, with a refusal that says what to compare instead.
     """
     found: list[Localisation] = []
     refusals: list[Refusal] = []
@@ -31,19 +36,28 @@ def localisations_of(
         expected, actual = by_name.get(edge.expected), by_name.get(edge.actual)
         if expected is None or actual is None:
             continue
-        subject = f"{edge.expected} → {edge.actual}"
-        if not {expected.member.artifact.format, actual.member.artifact.format} <= _BY_LAYERS:
-            told = "layers are compared between ONNX and TFLite files only"
-            refusals.append(Refusal("layers", subject, told, "name the ONNX or TFLite file of that model as well"))
+        if actual.member.artifact.format in _RECORDED:
+            expected, actual = actual, expected
+        refused = _refused(expected, actual)
+        if refused is not None:
+            refusals.append(Refusal("layers", f"{edge.expected} → {edge.actual}", *refused))
             continue
         try:
             reproducer = None if folder is None else folder / f"reproducer_{len(found)}"
-            found.append(
-                replace(_localised(chain, expected, actual, reproducer), expected=edge.expected, actual=edge.actual)
-            )
+            names = {"expected": expected.member.entry.name, "actual": actual.member.entry.name}
+            found.append(replace(_localised(chain, expected, actual, reproducer), **names))
         except ToolError as error:
-            refusals.append(Refusal("layers", subject, error.what))
+            refusals.append(Refusal("layers", f"{edge.expected} → {edge.actual}", error.what, error.fix))
     return tuple(found), tuple(refusals)
+
+
+def _refused(expected: Ran, actual: Ran) -> tuple[str, str] | None:
+    """Why two models have no layers to compare, and what to do."""
+    for ran, kinds in ((expected, _OP_BY_OP | _RECORDED), (actual, _OP_BY_OP)):
+        if ran.member.artifact.format not in kinds:
+            told = f"{ran.member.entry.name} does not run op by op, as ONNX and TFLite files do"
+            return told, "name the ONNX or TFLite file of that model as well"
+    return None
 
 
 def _localised(chain: Chain, expected: Ran, actual: Ran, reproducer: Path | None) -> Localisation:
@@ -57,16 +71,39 @@ def _localised(chain: Chain, expected: Ran, actual: Ran, reproducer: Path | None
         expected.output_names.get(spec.name, spec.name): actual.output_names.get(spec.name, spec.name)
         for spec in chain.models[0].member.artifact.signature.outputs
     }
-    return (
-        chain.workers.of(Format.TFLITE)
-        .run(
-            compare_layers,
-            expected=first.artifact,
-            actual=second.artifact,
-            batches=expected.inputs,
-            names=Names(inputs, outputs),
-            reproducer=None if reproducer is None else reproducer.absolute(),
-            samples=DEFAULT_SAMPLES,
+    recorded = _recorded(chain, expected)
+    try:
+        return (
+            chain.workers.of(Format.TFLITE)
+            .run(
+                compare_layers,
+                expected=first.artifact,
+                actual=second.artifact,
+                batches=expected.inputs,
+                names=Names(inputs, outputs),
+                reproducer=None if reproducer is None else reproducer.absolute(),
+                samples=DEFAULT_SAMPLES,
+                recorded=recorded,
+            )
+            .value
         )
-        .value
+    finally:
+        if recorded is not None:
+            shutil.rmtree(recorded, ignore_errors=True)
+
+
+def _recorded(chain: Chain, ran: Ran) -> Path | None:
+    """The tensors of a PyTorch model, written by its own process; ``None`` for a file that runs where it is judged."""
+    source = ran.member.source
+    if source is None:
+        return None
+    folder = chain.folder / "recorded"
+    chain.workers.of(Format.CHECKPOINT).run(
+        record_checkpoint,
+        source=source,
+        artifact=ran.member.artifact,
+        batches=ran.inputs,
+        folder=folder,
+        samples=DEFAULT_SAMPLES,
     )
+    return folder

@@ -19,8 +19,9 @@ from verify.localise.culprit import FLOAT_BOUND_DB, QUANTIZED_BOUND_DB, culprit_
 from verify.localise.golden_run import GoldenRun
 from verify.localise.graph import Op
 from verify.localise.kinds import counterparts
-from verify.localise.naming import between, named
+from verify.localise.naming import between, code_behind, named, readers_of
 from verify.localise.permuted import wrong_transposition
+from verify.localise.recorded import read_recording
 from verify.localise.recording import Recording, record, samples_of
 from verify.localise.reproducer import write_reproducer
 from verify.localise.steps import open_steps
@@ -29,6 +30,9 @@ from verify.report.verification import Culprit, Layer, Localisation
 from verify.signature import TensorSpec
 
 DEFAULT_SAMPLES = 4
+_MOST_MODULES = 4
+_CLEARLY_BETTER_DB = 6.0
+"""By how much another order of axes must be better than the one that is there."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,21 @@ def compare_layers(
     names: Names | None = None,
     reproducer: Path | None = None,
     samples: int = DEFAULT_SAMPLES,
+    recorded: Path | None = None,
 ) -> Localisation:
-    """Job: align the tensors of two ONNX or TFLite files and name the first layer that goes wrong by itself.
+    """Job: align the tensors of two models and name the first layer that goes wrong by itself.
 
-    ``batches`` is a folder of inputs under the expected model's names; the first ``samples`` are fed. The culprit is
-    written to ``reproducer`` as a model of its own. Raises ``InputError`` for other formats.
+    ``batches`` is a folder of inputs under the expected model's names; the first ``samples`` are fed. The expected
+    model is run here, or was in a process of its own, to the folder ``recorded``. The culprit is written to
+    ``reproducer`` as a model of its own. Raises ``InputError`` for a model that does not run op by op.
     """
     names = names or Names()
     with tempfile.TemporaryDirectory(prefix="verify-layers-") as scratch:
-        trusted = record(open_steps(expected), samples_of(expected, batches, {}, samples), Path(scratch, "trusted"))
+        if recorded is None:
+            fed = samples_of(expected, batches, {}, samples)
+            trusted = record(open_steps(expected), fed, Path(scratch, "trusted"))
+        else:
+            trusted = read_recording(recorded)
         steps, fed = open_steps(actual), samples_of(actual, batches, names.inputs, samples)
         own = record(steps, fed, Path(scratch, "judged"))
         candidates = Candidates(trusted)
@@ -78,7 +88,7 @@ def compare_layers(
         return Localisation(
             expected=expected.path.name,
             actual=actual.path.name,
-            layers=tuple(_layer(each, each.ops[-1], trusted, own) for each in layers),
+            layers=tuple(_layer(each, each.ops[-1], run, trusted, own) for each in layers),
             culprit=culprit
             if culprit is None or reproducer is None or guilty is None
             else replace(culprit, reproducer=str(reproducer)),
@@ -104,6 +114,8 @@ def _lost(alignment: Alignment, trusted: Recording, own: Recording, *, quantized
         run, behind, lambda real: alignment.recognised(behind, real) is not None, _in_order(alignment)
     )
     op = turned or named(heads[0], alignment.places, ())
+    at_place = trusted.graph.producers().get(alignment.places.get(op.outputs[0], ""))
+    code = _code(op, () if at_place is None else (at_place,), run, trusted)
     layer = Layer(
         expected_tensor=trusted.graph.name(alignment.places.get(op.outputs[0], "")),
         actual_tensor=own.graph.name(op.outputs[0]),
@@ -112,8 +124,9 @@ def _lost(alignment: Alignment, trusted: Recording, own: Recording, *, quantized
         sqnr_db=-math.inf,
         aligned_by="structure",
         onnx_node=op.name,
-        module=op.module,
-        source=op.source,
+        module=code.module,
+        source=code.source,
+        module_type=code.module_type,
     )
     if turned is not None:
         return Culprit(layer, f"{op.kind} {op.index}: with another order of axes, what reads it would be right.")
@@ -128,21 +141,32 @@ def _found(guilty: Aligned, alignment: Alignment, layers: list[Aligned], trusted
     quantized = trusted.graph.quantized or own.graph.quantized
     explanation = explanation_of(guilty, layers, quantized=quantized)
     golden = alignment.run.golden(guilty)
-    right_db = max(alignment.same_db, QUANTIZED_BOUND_DB)
+    local_db = -math.inf if guilty.local_sqnr_db is None else guilty.local_sqnr_db
+    right_db = max(alignment.same_db, QUANTIZED_BOUND_DB, local_db + _CLEARLY_BETTER_DB)
     turned = wrong_transposition(
         alignment.run,
         guilty.tensor,
         lambda real: real.shape == golden.shape and likeness_db(golden, real) >= right_db,
         _in_order(alignment),
     )
-    ancestors = {
-        alignment.run.aligned[each].trusted for op in guilty.ops for each in op.inputs if each in alignment.run.aligned
-    }
-    stretch = between(trusted.graph, ancestors, guilty.trusted)
+    stretch = _stretch(guilty, alignment.run, trusted)
     op = turned or named(guilty.ops, alignment.places, stretch)
+    explanation += _modules(stretch) if trusted.graph.first_hand else ""
     if turned is not None:
         explanation = f"{op.kind} {op.index}: with another order of axes, what reads it would be right. {explanation}"
-    return Culprit(_layer(guilty, op, trusted, own), explanation)
+    return Culprit(_layer(guilty, op, alignment.run, trusted, own), explanation)
+
+
+def _stretch(aligned: Aligned, run: GoldenRun, trusted: Recording) -> tuple[Op, ...]:
+    """The trusted model's ops that give a tensor from those that the judged model's ops give it from."""
+    ancestors = {run.aligned[each].trusted for op in aligned.ops for each in op.inputs if each in run.aligned}
+    return between(trusted.graph, ancestors, aligned.trusted)
+
+
+def _modules(stretch: tuple[Op, ...]) -> str:
+    """What the stretch is in PyTorch, where it is more than one module: a fault may be in what was folded of either."""
+    calls = dict.fromkeys(f"{op.module} ({op.module_type})" for op in stretch if op.module)
+    return f" In PyTorch it is {' → '.join(calls)}." if 1 < len(calls) <= _MOST_MODULES else ""
 
 
 def _in_order(alignment: Alignment) -> Callable[[str], bool]:
@@ -189,8 +213,9 @@ def declared_axes(expected: TensorSpec, actual: TensorSpec, shape: tuple[int, ..
     return AxisMap(order, shape, tuple(shape[axis] for axis in order))
 
 
-def _layer(aligned: Aligned, op: Op, trusted: Recording, own: Recording) -> Layer:
+def _layer(aligned: Aligned, op: Op, run: GoldenRun, trusted: Recording, own: Recording) -> Layer:
     theirs = trusted.graph.producers().get(aligned.trusted)
+    code = _code(op, _stretch(aligned, run, trusted), run, trusted)
     expected = aligned.axes.judged(trusted.tensors[aligned.trusted])
     known = aligned.tensor in own.dtypes
     return Layer(
@@ -202,6 +227,19 @@ def _layer(aligned: Aligned, op: Op, trusted: Recording, own: Recording) -> Laye
         local_sqnr_db=aligned.local_sqnr_db,
         aligned_by=aligned.how,
         onnx_node=op.name or (theirs.name if theirs else ""),
-        module=op.module or (theirs.module if theirs else ""),
-        source=op.source or (theirs.source if theirs else ""),
+        module=code.module,
+        source=code.source,
+        module_type=code.module_type,
     )
+
+
+def _code(op: Op, stretch: tuple[Op, ...], run: GoldenRun, trusted: Recording) -> Op:
+    """An op to ask for module and line: of PyTorch itself if that ran, else of the file that knows."""
+    read = {run.aligned[each].trusted for each in op.inputs if each in run.aligned}
+    theirs = code_behind(op, stretch, readers_of(trusted.graph, read))
+    if theirs is None:
+        return op
+    if trusted.graph.first_hand and (theirs.module or not op.module):
+        return theirs
+    first, second = (op, theirs) if op.module else (theirs, op)
+    return replace(first, source=first.source or second.source)

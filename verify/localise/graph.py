@@ -27,6 +27,8 @@ class Op:
     module: str = ""
     source: str = ""
     weighted: bool = False
+    module_type: str = ""
+    """``Conv2d``, where it is known."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Graph:
     quantized: bool = False
     """Whether it computes on integers, or on weights of reduced precision."""
     shown: Mapping[str, str] = field(default_factory=dict)
+    first_hand: bool = False
+    """Whether modules and lines were seen as PyTorch ran, not read from what an exporter wrote."""
 
     def name(self, tensor: str) -> str:
         """What a tensor is called in its file."""

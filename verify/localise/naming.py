@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from verify.localise.graph import REARRANGING, Graph, Op
 from verify.localise.kinds import class_of
@@ -29,6 +29,33 @@ def named(ops: tuple[Op, ...], places: Mapping[str, str], trusted: Collection[Op
         return both[0]
     weighted = [op for op in ops if op.weighted]
     return weighted[0] if len(weighted) == 1 else ops[-1]
+
+
+def code_behind(op: Op, stretch: Sequence[Op], readers: Sequence[Op]) -> Op | None:
+    """The trusted model's op that one of the judged model's stands for, as far as PyTorch code goes.
+
+    ``readers`` read there what the op reads here, ``stretch`` gives what it should: one of its kind in both, or in
+    either; else the last of the stretch that is more than a copy.
+    """
+    known = [each for each in stretch if each.module or each.source]
+    alike = [each for each in known if class_of(each.kind) == class_of(op.kind)]
+    reading = [each for each in readers if class_of(each.kind) == class_of(op.kind)]
+    both = [each for each in alike if each in reading]
+    computing = [each for each in known if each.kind not in REARRANGING]
+    return next(iter(both[-1:] or reading[:1] or alike[-1:] or computing[-1:] or known[-1:]), None)
+
+
+def readers_of(graph: Graph, tensors: Collection[str]) -> tuple[Op, ...]:
+    """The ops that read one of these tensors, or a copy of it in another order, or padded."""
+    held = set(tensors)
+    found = []
+    for op in graph.ops:
+        if held.intersection(op.inputs):
+            if op.kind in _HELPERS:
+                held.update(op.outputs)
+            else:
+                found.append(op)
+    return tuple(found)
 
 
 def between(graph: Graph, ancestors: Collection[str], tensor: str) -> tuple[Op, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from verify.errors import OpNotRunnable
 from verify.localise.graph import Graph, Op
-from verify.localise.onnx_source import module_of, source_of
+from verify.localise.onnx_source import module_of, module_type_of, source_of
 from verify.localise.steps import Values, stacked
 from verify.threads import runtime_threads
 
@@ -51,7 +51,7 @@ class OnnxSteps:
             )
             count = max((len(values) for values in feeds.values()), default=1)
             found = [
-                session.run(list(op.outputs), {name: values[at] for name, values in feeds.items()})
+                session.run(list(op.outputs), {name: values[at, ...] for name, values in feeds.items()})
                 for at in range(count)
             ]
             return dict(zip(op.outputs, stacked(found), strict=True))
@@ -105,6 +105,7 @@ class OnnxSteps:
                 name=node.name,
                 module=module_of(node),
                 source=source_of(node),
+                module_type=module_type_of(node),
                 weighted=node.op_type in _MULTIPLYING and any(name in self._constants for name in node.input),
             )
             for index, node in enumerate(self._nodes)

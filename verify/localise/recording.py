@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.format import open_memmap
 
 from verify.artifact import Artifact
 from verify.batches import Array, batch_paths, read_batch
@@ -19,10 +20,16 @@ from verify.localise.steps import Steps, Values
 class TensorStore:
     """Arrays by key, one file each."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, numbers: Mapping[str, int] | None = None) -> None:
+        """``numbers`` are those of the arrays that are there already."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[str, int] = dict(numbers or {})
+
+    @property
+    def numbers(self) -> Mapping[str, int]:
+        """Of the file of each key."""
+        return self._numbers
 
     def __getitem__(self, key: str) -> Values:
         """Mapped, not read: it costs memory only while it is used."""
@@ -37,6 +44,18 @@ class TensorStore:
         """Write an array, over the one of that key."""
         self._numbers.setdefault(key, len(self._numbers))
         np.save(self._path(key), values)
+
+    def keep_sample(self, key: str, sample: int, count: int, values: Values) -> None:
+        """Write one sample's values of an array of ``count``; raises ``SamplesInvalid`` if its shape is another's."""
+        self._numbers.setdefault(key, len(self._numbers))
+        new = {"mode": "w+", "dtype": values.dtype, "shape": (count, *values.shape)}
+        array: Values = open_memmap(self._path(key), **({"mode": "r+"} if sample else new))  # type: ignore[no-untyped-call]
+        if array.shape[1:] != values.shape:
+            raise SamplesInvalid(
+                f"a tensor of the model is {array.shape[1:]} for one sample and {values.shape} for another: "
+                "layers are compared on samples of one shape"
+            )
+        array[sample] = values
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{self._numbers[key]}.npy"

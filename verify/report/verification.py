@@ -50,6 +50,8 @@ class Layer:
     """PyTorch module path: ``layer1.0.conv1``."""
     source: str = ""
     """``file:line`` of the PyTorch code."""
+    module_type: str = ""
+    """``Conv2d``, where it is known."""
 
 
 @dataclass(frozen=True)

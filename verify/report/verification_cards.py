@@ -136,9 +136,11 @@ def drifts_to_tell(verification: Verification) -> tuple[Drift, ...]:
 
 
 def layer_name(layer: Layer) -> str:
-    """``CONV_2D #12 layer1.0.conv1 (model.py:40)``: all that is known of where it comes from."""
-    source = f" ({layer.source})" if layer.source else ""
-    return f"{layer.op} #{layer.op_index} {layer.module or layer.onnx_node or layer.actual_tensor}{source}"
+    """``CONV_2D #12 layer1.0.conv1 (Conv2d, model.py:40)``: all that is known of where it comes from."""
+    told = ", ".join(each for each in (layer.module_type if layer.module else "", layer.source) if each)
+    return f"{layer.op} #{layer.op_index} {layer.module or layer.onnx_node or layer.actual_tensor}" + (
+        f" ({told})" if told else ""
+    )
 
 
 def layer_sqnr(sqnr_db: float | None) -> str:

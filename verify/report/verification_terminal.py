@@ -13,7 +13,7 @@ from rich.text import Text
 from verify.report import cards, words
 from verify.report.types import EdgeKind, EdgeReport, OutputComparison, Verdict
 from verify.report.verification import Drift, Verification
-from verify.report.verification_cards import drifts_to_tell
+from verify.report.verification_cards import drifts_to_tell, layer_name
 
 _STYLES = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow"}
 _INDENT = (0, 0, 0, 2)
@@ -100,7 +100,8 @@ def _culprits(verification: Verification) -> list[str]:
     for it in verification.localisations:
         if it.culprit is not None:
             kept = f" It fails alone: {it.culprit.reproducer}" if it.culprit.reproducer else ""
-            lines.append(f"{it.actual} against {it.expected}: {it.culprit.explanation}{kept}")
+            where = layer_name(it.culprit.layer)
+            lines.append(f"{it.actual} against {it.expected}: {where}. {it.culprit.explanation}{kept}")
     return lines
 
 

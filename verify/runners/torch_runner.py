@@ -95,8 +95,8 @@ class TorchRunner:
         """Run one batch; arrays in PyTorch layout. Raises what the module raises."""
         if self._module is None:
             raise RuntimeError("a runner is a context manager: enter it first")
-        arguments = _arguments(inputs, self._reference.input_names, widen=self._precision == "float64")
-        results = named_outputs(self._module(*arguments), self._reference.output_names)
+        fed = arguments(inputs, self._reference.input_names, widen=self._precision == "float64")
+        results = named_outputs(self._module(*fed), self._reference.output_names)
         return {name: _array(name, value) for name, value in results.items()}
 
 
@@ -128,7 +128,8 @@ def _at(module: torch.nn.Module, precision: str) -> Iterator[torch.nn.Module]:
             module.float()
 
 
-def _arguments(batch: Batch, input_names: tuple[str, ...], *, widen: bool) -> tuple[torch.Tensor, ...]:
+def arguments(batch: Batch, input_names: tuple[str, ...], *, widen: bool) -> tuple[torch.Tensor, ...]:
+    """What a module is called with; raises ``SamplesInvalid`` where the batch lacks an input."""
     import torch
 
     missing = [name for name in input_names if name not in batch]
