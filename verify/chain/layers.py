@@ -44,8 +44,8 @@ def localisations_of(
             continue
         try:
             reproducer = None if folder is None else folder / f"reproducer_{len(found)}"
-            names = {"expected": expected.member.entry.name, "actual": actual.member.entry.name}
-            found.append(replace(_localised(chain, expected, actual, reproducer), **names))
+            where = _localised(chain, expected, actual, reproducer)
+            found.append(replace(where, expected=expected.member.entry.name, actual=actual.member.entry.name))
         except ToolError as error:
             refusals.append(Refusal("layers", f"{edge.expected} → {edge.actual}", error.what, error.fix))
     return tuple(found), tuple(refusals)
