@@ -35,6 +35,7 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
         scaled_weights,
         separate_projections,
         static_reshape,
+        transposed_convolution,
         zero_initial_state,
     )
     from convert.rewrites.graph import infer_missing_shapes, remove_unused
@@ -53,6 +54,7 @@ def apply_all(model: ir.Model) -> tuple[RewriteNote, ...]:
         *reshape_of_reshape.rewrite(model),
         *channel_shuffle.rewrite(model),
         *pixel_shuffle.rewrite(model),
+        *transposed_convolution.rewrite(model),
         *mean_then_flatten.rewrite(model),
         *pool_of_convolution.rewrite(model),
         *padded_max_pool.rewrite(model),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -128,3 +128,21 @@ def bypass(node: ir.Node, source: ir.Value) -> None:
     output.replace_all_uses_with(source, replace_graph_outputs=True)
     assert node.graph is not None
     node.graph.remove(node, safe=True)
+
+
+def insert_after(node: ir.Node, new: ir.Node, label: str, shape: Iterable[int | ir.SymbolicDim]) -> ir.Node:
+    """Let ``new``, which reads the node's first output, stand in for it; what it gives has that shape.
+
+    Its name and its output's are the node's with the label, except that an output of the graph keeps its name.
+    """
+    output, made = node.outputs[0], new.outputs[0]
+    assert node.graph is not None
+    new.name = f"{node.name}.{label}"
+    new.metadata_props.update(node.metadata_props)
+    node.graph.insert_after(node, new)
+    made.name, made.shape, made.type = f"{output.name}.{label}", ir.Shape(shape), output.type
+    if output.is_graph_output():
+        made.name, output.name = output.name, made.name
+    output.replace_all_uses_with(made, replace_graph_outputs=True)
+    new.replace_input_with(0, output)
+    return new

@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from convert.lowering.source import describe
-from convert.rewrites.graph import integer, ints, new_constant, nodes, opset, sizes, sole_user, string
+from convert.rewrites.graph import insert_after, integer, ints, new_constant, nodes, opset, sizes, sole_user, string
 from convert.rewrites.note import RewriteNote
 from convert.rewrites.padded_max_pool import Axis, axes_of
 
@@ -116,7 +116,6 @@ def _grow(value: ir.Value, extra: list[int]) -> None:
 def _pool_and_cut(pool: ir.Node, axes: list[Axis], extra: list[int]) -> None:
     """The pool padded as SAME pads the wider input, and a Slice of the windows that it had."""
     output, shape = pool.outputs[0], pool.outputs[0].shape
-    assert pool.graph is not None
     assert shape is not None
     wider = [(axis.size or 0) + rows for axis, rows in zip(axes, extra, strict=True)]
     counts = [-(-size // axis.stride) for size, axis in zip(wider, axes, strict=True)]
@@ -131,12 +130,5 @@ def _pool_and_cut(pool: ir.Node, axes: list[Axis], extra: list[int]) -> None:
     spatial = np.arange(2, 2 + len(axes), dtype=np.int64)
     numbers = {"starts": np.zeros_like(ends), "ends": ends, "axes": spatial}
     inputs = [new_constant(pool, array, name) for name, array in numbers.items()]
-    cut = ir.node("Slice", [output, *inputs], name=f"{pool.name}.cut", metadata_props=dict(pool.metadata_props))
-    pool.graph.insert_after(pool, cut)
-    made = cut.outputs[0]
-    made.name, made.shape, made.type = f"{output.name}.cut", shape, output.type
-    if output.is_graph_output():
-        made.name, output.name = output.name, f"{output.name}.wider"
-    output.replace_all_uses_with(made, replace_graph_outputs=True)
-    cut.replace_input_with(0, output)
+    insert_after(pool, ir.node("Slice", [output, *inputs]), "cut", shape)
     output.shape = ir.Shape([*shape[:2], *counts])

@@ -101,7 +101,7 @@ def test_an_image_that_comes_out_is_channels_last(convert: Convert, tmp_path: Pa
 
     assert outcome.signature.output("mask").shape == ("N", 24, 24, 4)
     assert "TRANSPOSE" not in outcome.tflite_ops
-    assert outcome.tflite_ops["CONV_2D"] + outcome.tflite_ops.get("DEPTHWISE_CONV_2D", 0) == 5
+    assert outcome.tflite_ops["CONV_2D"] + outcome.tflite_ops.get("DEPTHWISE_CONV_2D", 0) == 6
     assert "SPACE_TO_BATCH_ND" not in outcome.tflite_ops
 
 

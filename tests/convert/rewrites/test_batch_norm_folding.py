@@ -39,7 +39,8 @@ def test_batch_norm_folds_into_the_convolution_before_it(op, weight, channels):
         b=normal(channels, seed=5),
         **statistics(channels),
     )
-    assert net.ops == {op.split()[0]: 1}
+    assert net.ops["Conv"] == 1
+    assert net.ops.keys().isdisjoint({"BatchNormalization", "Mul", "Add"})
     assert net.difference() < FEW_ROUNDINGS
 
 
