@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from quantize.anatomy.apart import anatomy_apart
+from quantize.anatomy.apart import AnatomyApart
 from quantize.anatomy.lifted import with_reasons
 from quantize.budget.evaluation import Evaluation, hold_out, write_evaluation
 from quantize.budget.goal import Budget, BudgetMissed, Standing
@@ -28,6 +28,7 @@ from quantize.jobs import (
     make_weight_only_int8,
     remake_int8,
 )
+from quantize.load_check import require_loadable
 from quantize.recipe import IoType, Precision, recipe_path_beside, write_recipe
 from quantize.result import QuantizationResult
 from quantize.scheme import Scheme, parse_input_stats
@@ -150,7 +151,7 @@ def quantize_file(request: Request) -> Quantized:
 def _in_worker(request: Request, signature: Signature, made: Path) -> QuantizationResult:
     log = made.with_suffix(".log")
     try:
-        with Worker("quantize", log_path=log) as worker:
+        with Worker("quantize", log_path=log, preload=("quantize.jobs",)) as worker:
             if request.target not in STATIC:
                 return worker.run(_WITHOUT_DATA[request.target], model=request.model, out=made).value
             if request.recipe is not None:
@@ -191,54 +192,59 @@ def _from_samples(request: Request, signature: Signature, made: Path, worker: Wo
             "a static int8 file needs samples of what the model will see",
             fix="give --calib data.npz (or a folder, or module:callable), or make --to dynamic-int8, which needs none",
         )
-    batches = calibration_batches(
-        request.calibration,
-        signature,
-        made.parent,
-        worker,
-        max_samples=request.max_samples,
-        normalisation=request.normalisation,
-    )
-    calibration, evaluation = _judging(request, batches, made.parent, worker)
-    result = worker.run(
-        make_int8,
-        model=request.model,
-        out=made,
-        calibration=calibration,
-        signature=batches.signature,
-        io=_io(request),
-        max_samples=request.max_samples,
-        corrections=request.corrections,
-        ranges=request.ranges,
-        scheme=_scheme(request, signature),
-    ).value
-    if request.budget is not None and evaluation is not None and result.recipe is not None:
-        lifted = worker.run(
-            lift_within_budget,
+    with AnatomyApart() as apart:
+        batches = calibration_batches(
+            request.calibration,
+            signature,
+            made.parent,
+            worker,
+            max_samples=request.max_samples,
+            normalisation=request.normalisation,
+        )
+        calibration, evaluation = _judging(request, batches, made.parent, worker)
+        few = made.parent / "few"
+        result = worker.run(
+            make_int8,
             model=request.model,
             out=made,
-            recipe=result.recipe,
             calibration=calibration,
-            evaluation=evaluation,
             signature=batches.signature,
-            budget=request.budget,
+            io=_io(request),
+            max_samples=request.max_samples,
+            corrections=request.corrections,
+            ranges=request.ranges,
+            scheme=_scheme(request, signature),
+            few=few,
+            checked=False,
         ).value
-        float_ops = lifted.float_ops if lifted.budget is None else with_lifted(lifted.float_ops, lifted.budget)
-        result = replace(lifted, float_ops=float_ops, notes=(*result.notes, *lifted.notes))
-    result = replace(result, notes=(*batches.notes, *result.notes))
-    if result.recipe is None or _in_vain(request, result):
-        return result
-    anatomy, notes = anatomy_apart(
-        request.model,
-        made,
-        recipe=result.recipe,
-        calibration=calibration,
-        signature=batches.signature,
-        max_samples=request.max_samples,
-    )
+        if request.budget is not None and evaluation is not None and result.recipe is not None:
+            lifted = worker.run(
+                lift_within_budget,
+                model=request.model,
+                out=made,
+                recipe=result.recipe,
+                calibration=calibration,
+                evaluation=evaluation,
+                signature=batches.signature,
+                budget=request.budget,
+            ).value
+            float_ops = lifted.float_ops if lifted.budget is None else with_lifted(lifted.float_ops, lifted.budget)
+            result = replace(lifted, float_ops=float_ops, notes=(*result.notes, *lifted.notes))
+        if result.recipe is not None and not _in_vain(request, result):
+            apart.begin(
+                request.model,
+                made,
+                recipe=result.recipe,
+                calibration=few,
+                signature=batches.signature,
+                max_samples=request.max_samples,
+            )
+        if result.budget is None:
+            result = replace(result, notes=(*result.notes, *worker.run(require_loadable, path=made).value))
+        anatomy, notes = apart.answer()
     if anatomy is not None and result.budget is not None:
         anatomy = with_reasons(anatomy, result.budget)
-    return replace(result, anatomy=anatomy, notes=(*result.notes, *notes))
+    return replace(result, anatomy=anatomy, notes=(*batches.notes, *result.notes, *notes))
 
 
 def _in_vain(request: Request, result: QuantizationResult) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from quantize import tflite
 from quantize.calibration.calibrate import calibrate
+from quantize.calibration.few import write_few
 from quantize.calibration.method_names import RangeMethod, RangesOption
 from quantize.calibration.samples import SampleStream, digest_of
 from quantize.correction.apply import after_rounding, before_calibration
@@ -74,11 +75,14 @@ def make_int8(
     ranges: RangesOption = RangesOption.AUTO,
     synthetic: bool = False,
     scheme: Scheme = Scheme(),  # noqa: B008  # frozen
+    few: Path | None = None,
+    checked: bool = True,
 ) -> QuantizationResult:
     """Weights and activations as int8, or as ``scheme`` says, with ranges learnt from samples.
 
     Samples are in PyTorch layout; ``signature`` leads from there to the model's own. Where they are ``synthetic``, the
-    recipe and the notes say so.
+    recipe and the notes say so. A few of them, such as the anatomy looks at, are written to the folder ``few``.
+    Unless ``checked``, nobody has run the file yet: :func:`quantize.load_check.require_loadable` is to be asked.
     The result's recipe remakes the same bytes with :func:`remake_int8`.
     """
     scheme.require_consistent(io)
@@ -110,12 +114,15 @@ def make_int8(
         method, why = _range_method(scheme, ranges)
         result = quantize_with_ranges(source, out, calibrated, recipe, method, why=why)
         result = after_rounding(source, out, result, wanted, samples=fitting.chosen, probes=calibrated.probes)
+    if few is not None:
+        write_few(calibrated.probes, signature, few)
     if scheme.require_full_int8:
         require_none(result.float_ops, model.name)
     if synthetic:
         result = _marked_synthetic(result)
     notes = (f"calibrated on {calibrated.sample_count} samples", *calibrated.notes, *result.notes)
-    return _checked(replace(result, notes=notes), out)
+    result = replace(result, notes=notes)
+    return _checked(result, out) if checked else result
 
 
 def _marked_synthetic(result: QuantizationResult) -> QuantizationResult:

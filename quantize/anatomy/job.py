@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from quantize.anatomy.describe import describe
+from quantize.calibration.few import FEW
 from quantize.calibration.probes import SmallestHashes, is_held_back
 from quantize.calibration.samples import SampleStream, digest_of
 from quantize.correction.patches import prepared
@@ -17,7 +18,6 @@ from verify.report.anatomy import Anatomy
 from verify.runners.base import Batch
 from verify.signature import Signature
 
-MOST_SAMPLES = 4
 MOST_BYTES = 2**26
 """Of activations that the samples make on their way: of a large net there are fewer."""
 
@@ -25,7 +25,7 @@ MOST_BYTES = 2**26
 def anatomy_of(
     model: Path, int8: Path, *, recipe: Recipe, calibration: Path, signature: Signature, max_samples: int
 ) -> Anatomy:
-    """Of a static file that :func:`quantize.jobs.make_int8` made of ``model`` with these samples.
+    """Of a static file that :func:`quantize.jobs.make_int8` made of ``model`` with these samples, or with more.
 
     A few of them are run, those first that were held back when ranges were tried.
     """
@@ -34,7 +34,7 @@ def anatomy_of(
     fitted = recipe.corrections
     corrected = {each.tensor for each in fitted.rounded} | {each.tensor for each in fitted.biases}
     with rewritten(model, recipe.activations) as same, prepared(same, recipe.corrections) as source:
-        most = min(max(MOST_BYTES // max(activation_bytes(source), 1), 1), MOST_SAMPLES)
+        most = min(max(MOST_BYTES // max(activation_bytes(source), 1), 1), FEW)
         samples = _few(SampleStream(calibration, signature, max_samples), most)
         return describe(source, int8, samples, modules=modules, why_float=why_float, corrected=corrected)
 
