@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from verify.batches import batch_paths, read_batch
+from verify.batches import batch_paths
 from verify.errors import SamplesInvalid
+from verify.mapped_arrays import mapped_arrays
 from verify.runners.base import Batch
 from verify.runners.feed import stored_inputs
 from verify.signature import Signature
@@ -77,7 +78,7 @@ def _fixed_batch_size(signature: Signature) -> int:
 def sample_rows(source: Path) -> Iterator[Batch]:
     """Every sample with a batch axis of 1, in PyTorch layout, in memory of its own: one kept keeps no others."""
     for path in _files(source):
-        batch = read_batch(path)
+        batch = mapped_arrays(path)
         for row in range(min((array.shape[0] for array in batch.values() if array.ndim), default=0)):
             yield {name: array[row : row + 1].copy() for name, array in batch.items()}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from verify.errors import SamplesInvalid
+from verify.mapped_arrays import mapped_arrays
 from verify.report.types import Refusal
 from verify.samples.fit import Array, Sample, as_input, check_shape
 from verify.samples.source import ArrayFile
@@ -15,7 +16,7 @@ from verify.samples.spec import InputSpec
 
 
 class ArrayReader:
-    """One array an input; ``.npy`` is mapped rather than read, ``.npz`` members are read whole."""
+    """One array an input, mapped rather than read; compressed members of a ``.npz`` are read whole."""
 
     rejections: tuple[Refusal, ...] = ()
 
@@ -45,8 +46,7 @@ def _load(path: Path) -> dict[str, Array]:
     try:
         if path.suffix == ".npy":
             return {"": np.load(path, mmap_mode="r", allow_pickle=False)}
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        return mapped_arrays(path)
     except Exception as error:  # numpy and zipfile raise a dozen kinds for a damaged file, and ValueError for a pickle
         raise SamplesInvalid(
             f"{path} cannot be read as arrays: {error}",

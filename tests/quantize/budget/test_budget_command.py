@@ -78,7 +78,7 @@ def test_a_budget_that_cannot_be_kept_ends_with_1_says_how_close_it_came_and_lea
 
 
 def test_the_inside_of_a_file_that_is_not_written_is_not_measured(folder, monkeypatch):
-    monkeypatch.setattr("quantize.command.anatomy_apart", lambda *_, **__: pytest.fail("nobody reads it"))
+    monkeypatch.setattr("quantize.command.AnatomyApart.begin", lambda *_, **__: pytest.fail("nobody reads it"))
     with pytest.raises(BudgetMissed):
         quantize_file(
             Request(
