@@ -12,6 +12,7 @@ import typer
 
 from quantize.budget.goal import LEAST_INT8_MACS, MetricOption
 from quantize.calibration.method_names import RangesOption
+from quantize.correction.names import CHOICE, parse_corrections
 from quantize.recipe import IoOption
 from verify.console import progress_console, result_console, run_app
 
@@ -64,7 +65,7 @@ def quantize(
     ] = None,
     corrections: Annotated[
         str,
-        typer.Option(help="Corrections: auto, none, or some of equalize,smooth,gptq,bias.", metavar="NAMES"),
+        typer.Option(help=f"Corrections: {CHOICE}.", metavar="NAMES"),
     ] = "auto",
     max_drop: Annotated[
         str | None,
@@ -122,7 +123,6 @@ def quantize(
     from quantize.budget.words import exit_code
     from quantize.calibration.sources import Normalisation
     from quantize.command import STATIC, Request, Target, quantize_file
-    from quantize.correction.names import parse_corrections
     from quantize.recipe import IoType
     from verify.errors import InputError
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from quantize import tflite
-from quantize.calibration.calibrate import calibrate
+from quantize.calibration.calibrate import Calibrated, calibrate
 from quantize.calibration.few import write_few
 from quantize.calibration.method_names import RangeMethod, RangesOption
 from quantize.calibration.samples import SampleStream, digest_of
 from quantize.correction.apply import after_rounding, before_calibration
 from quantize.correction.fitting import FittingSamples
-from quantize.correction.names import EXACT, parse_corrections
+from quantize.correction.names import ONLY_INT8, SCALING, Correction, parse_corrections
 from quantize.correction.patches import prepared
 from quantize.leftovers import require_none
 from quantize.load_check import require_loadable
@@ -36,6 +37,7 @@ from quantize.rewritten import rewritten
 from quantize.rules import observed_tensors, static_rules
 from quantize.scheme import Scheme
 from quantize.selection import overrides
+from quantize.trial import Trial, scores_of
 from verify.artifact import sha256_of
 from verify.modules import modules_beside
 from verify.signature import Signature
@@ -87,18 +89,46 @@ def make_int8(
     """
     scheme.require_consistent(io)
     wanted = parse_corrections(corrections)
-    wide = ACTIVATIONS_INT16 if scheme.activations is Precision.INT16 else ACTIVATIONS_INT8
+    if scheme.activations is Precision.INT16:
+        wanted = tuple(each for each in wanted if each not in ONLY_INT8)
     samples = partial(SampleStream, calibration, signature, max_samples)
+    made = partial(_calibrated, model, samples=samples, io=io, ranges=ranges, scheme=scheme)
+    result, calibrated = made(out, wanted=wanted)
+    if result.recipe is not None and Correction.NORM in result.recipe.corrections.structure:
+        usual = partial(made, wanted=tuple(each for each in wanted if each is not Correction.NORM))
+        result = _better(out, result, calibrated, usual)
+    if scheme.require_full_int8:
+        require_none(result.float_ops, model.name)
+    if synthetic:
+        result = _marked_synthetic(result)
+    if few is not None:
+        write_few(calibrated.probes, signature, few)
+    notes = (f"calibrated on {calibrated.sample_count} samples", *calibrated.notes, *result.notes)
+    result = replace(result, notes=notes)
+    return _checked(result, out) if checked else result
+
+
+def _calibrated(
+    model: Path,
+    out: Path,
+    *,
+    wanted: tuple[Correction, ...],
+    samples: Callable[[], SampleStream],
+    io: IoType,
+    ranges: RangesOption,
+    scheme: Scheme,
+) -> tuple[QuantizationResult, Calibrated]:
+    wide = ACTIVATIONS_INT16 if scheme.activations is Precision.INT16 else ACTIVATIONS_INT8
+    lifted = overrides(scheme.keep_float, scheme.keep_int16, operators(model, modules_beside(model)))
     with ExitStack() as stack:
         source = stack.enter_context(rewritten(model, wide))
         fitting = FittingSamples(source)
-        if EXACT.intersection(wanted):
+        if SCALING.intersection(wanted):
             for sample in samples():
                 fitting.offer(digest_of(sample), sample)
-        exact = before_calibration(source, fitting.chosen, wanted)
+        exact = before_calibration(source, fitting.chosen, wanted, [each.output for each in lifted])
         source = stack.enter_context(prepared(source, exact))
         rules = static_rules(source, wide, scheme.weight_bits, per_tensor_weights=scheme.per_tensor_weights)
-        lifted = overrides(scheme.keep_float, scheme.keep_int16, operators(model, modules_beside(model)))
         recipe = partial(
             Recipe,
             sha256_of(model),
@@ -114,15 +144,31 @@ def make_int8(
         method, why = _range_method(scheme, ranges)
         result = quantize_with_ranges(source, out, calibrated, recipe, method, why=why)
         result = after_rounding(source, out, result, wanted, samples=fitting.chosen, probes=calibrated.probes)
-    if few is not None:
-        write_few(calibrated.probes, signature, few)
-    if scheme.require_full_int8:
-        require_none(result.float_ops, model.name)
-    if synthetic:
-        result = _marked_synthetic(result)
-    notes = (f"calibrated on {calibrated.sample_count} samples", *calibrated.notes, *result.notes)
-    result = replace(result, notes=notes)
-    return _checked(result, out) if checked else result
+    return result, calibrated
+
+
+def _better(
+    out: Path,
+    result: QuantizationResult,
+    calibrated: Calibrated,
+    usual: Callable[[Path], tuple[QuantizationResult, Calibrated]],
+) -> QuantizationResult:
+    """The file at ``out``, or the usual one there if that comes closer to the float model on the probes."""
+    other_path = out.with_name(f".{out.name}.usual")
+    try:
+        other, _ = usual(other_path)
+        trials = [
+            Trial(RangeMethod.GIVEN, scores_of(path, each.signature, calibrated.probes))
+            for path, each in ((out, result), (other_path, other))
+        ]
+        gain = trials[0].gain_db(trials[1])
+        told = f"normalisations as L2_NORMALIZATION: {gain:+.1f} dB on samples that set nothing"
+        if gain >= 0:
+            return replace(result, notes=(*result.notes, told))
+        other_path.replace(out)
+        return replace(other, notes=(*other.notes, f"{told}, so they were left as they are"))
+    finally:
+        other_path.unlink(missing_ok=True)
 
 
 def _marked_synthetic(result: QuantizationResult) -> QuantizationResult:

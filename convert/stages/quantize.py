@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from convert.stages.base import Host, Stage, StageResult, flag, scratch_input
 from quantize.calibration.method_names import RangesOption
-from quantize.correction.names import parse_corrections
+from quantize.correction.names import CHOICE, parse_corrections
 from quantize.recipe import DEFAULT_MAX_SAMPLES, IoOption, IoType
 from verify.artifact import Artifact, Format, sha256_of
 from verify.errors import InputError, SamplesInvalid
@@ -86,7 +86,7 @@ class ToInt8(Stage):
     ranges: RangesOption = flag(
         RangesOption.AUTO, "How int8 ranges are chosen; auto tries several on held-back samples."
     )
-    corrections: str = flag("auto", "Corrections: auto, none, or some of equalize,smooth,gptq,bias.", metavar="NAMES")
+    corrections: str = flag("auto", f"Corrections: {CHOICE}.", metavar="NAMES")
     calibration: Path | None = scratch_input()
     """Folder of ``batch_*.npz`` in PyTorch layout; written by the pipeline from ``--calib``."""
     synthetic: bool = False

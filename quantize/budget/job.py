@@ -19,6 +19,7 @@ from quantize.budget.metric import AGREEMENT, measure_for
 from quantize.budget.report import BudgetReport, FrontierPoint, LiftedOp
 from quantize.budget.search import Found, Search
 from quantize.budget.words import sentences
+from quantize.correction.patches import prepared
 from quantize.load_check import require_loadable
 from quantize.operators import operators
 from quantize.recipe import Recipe
@@ -47,7 +48,8 @@ def lift_within_budget(
     limits = requirements(budget)
     with (
         tempfile.TemporaryDirectory(dir=out.parent, prefix=".budget-") as folder,
-        rewritten(model, recipe.activations) as source,
+        rewritten(model, recipe.activations) as same,
+        prepared(same, recipe.corrections) as source,
     ):
         scratch = Path(folder)
         graph = op_graph(source, recipe)

@@ -14,24 +14,31 @@ from quantize import tflite
 from quantize.calibration.observe import Observation
 from quantize.correction.decisions import Corrections
 from quantize.correction.layerwise import refine
-from quantize.correction.names import EXACT, Correction
+from quantize.correction.names import EXACT, SCALING, Correction
 from quantize.correction.patches import prepared
 from quantize.correction.rescale import rescale
+from quantize.correction.structure import structure_for
 from quantize.result import QuantizationResult
 from quantize.trial import Trial, scores_of
 from verify.errors import OpNotRunnable, QuantizationFailed
 from verify.runners.base import Batch
 
 
-def before_calibration(model: Path, samples: Sequence[Batch], wanted: Collection[Correction]) -> Corrections:
-    """What to change in the float file, exactly; carry it out with :func:`quantize.correction.patches.prepared`."""
-    names = tuple(str(each) for each in Correction if each in wanted and each in EXACT)
-    own = Corrections(own_biases=bool(wanted))
-    if not names or not samples:
+def before_calibration(
+    model: Path, samples: Sequence[Batch], wanted: Collection[Correction], kept: Collection[str] = ()
+) -> Corrections:
+    """What to change in the float file, exactly; carry it out with :func:`quantize.correction.patches.prepared`.
+
+    The ops that give the tensors ``kept`` stay.
+    """
+    structure = structure_for(model, wanted, kept)
+    own = Corrections(names=structure, structure=structure, own_biases=bool(wanted))
+    scaling = tuple(str(each) for each in Correction if each in wanted and each in SCALING)
+    if not scaling or not samples:
         return own
     try:
         with prepared(model, own) as source:
-            return replace(own, names=names, scaled=rescale(source, samples, wanted))
+            return replace(own, names=(*structure, *scaling), scaled=rescale(source, samples, wanted))
     except (OpNotRunnable, QuantizationFailed):
         return own
 
@@ -58,7 +65,8 @@ def after_rounding(
         return replace(result, notes=(*result.notes, f"corrections: none of weights and biases, for {error.what}"))
     if not refined.rounded and not refined.biases:
         return result
-    names = tuple(str(each) for each in Correction if each in wanted)
+    names = recipe.corrections.names
+    names += tuple(str(each) for each in Correction if each in wanted and each not in (*names, *EXACT))
     corrections = replace(recipe.corrections, names=names, rounded=refined.rounded, biases=refined.biases)
     corrected = replace(recipe, corrections=corrections)
     scratch = out.with_name(f".{out.name}.corrected")

@@ -37,9 +37,13 @@ class MovedBias:
 
 @dataclass(frozen=True)
 class Corrections:
-    """``names`` are the methods that were used; with ``own_biases`` no layers share a bias, and none lacks one."""
+    """``names`` are the methods that were used, ``structure`` those of them that put other ops in the place of some.
+
+    With ``own_biases`` no layers share a bias, and none lacks one.
+    """
 
     names: tuple[str, ...] = ()
+    structure: tuple[str, ...] = ()
     own_biases: bool = False
     scaled: tuple[ScaledConstant, ...] = ()
     rounded: tuple[RoundedWeights, ...] = ()

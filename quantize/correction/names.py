@@ -10,6 +10,10 @@ from verify.errors import InputError
 class Correction(StrEnum):
     """One method, named as on the command line. They are applied in this order, whatever order they are given in."""
 
+    NORM = "norm"
+    """Layer normalisations become L2_NORMALIZATION, which holds the variance in more than 8 bits."""
+    AFFINE = "affine"
+    """A batch norm that no layer took in becomes one op: one rounding, not two."""
     EQUALIZE = "equalize"
     """Channels of an activation are made equally wide, where ReLU and sums let factors pass (1906.04721)."""
     SMOOTH = "smooth"
@@ -20,11 +24,25 @@ class Correction(StrEnum):
     """Biases take back the mean error of each channel, layer after layer (1906.04721, section 4.2)."""
 
 
-EXACT = frozenset({Correction.EQUALIZE, Correction.SMOOTH})
+STRUCTURAL = frozenset({Correction.NORM, Correction.AFFINE})
+"""These put other ops in the place of some."""
+
+ONLY_INT8 = frozenset({Correction.NORM})
+"""LiteRT has no int16 kernel for what these put there."""
+
+SCALING = frozenset({Correction.EQUALIZE, Correction.SMOOTH})
+"""These change constants by what samples show."""
+
+EXACT = STRUCTURAL | SCALING
 """These change no result of the float model; the others change how it is rounded."""
 
-AUTO: tuple[Correction, ...] = (Correction.ROUND, Correction.BIAS)
+AUTO: tuple[Correction, ...] = (Correction.NORM, Correction.AFFINE, Correction.ROUND, Correction.BIAS)
 """What ``auto`` comes to."""
+
+
+NAMES = tuple(map(str, Correction))
+CHOICE = f"auto, none, or some of {','.join(NAMES)}"
+"""What ``--corrections`` takes."""
 
 
 def parse_corrections(text: str) -> tuple[Correction, ...]:
@@ -33,11 +51,11 @@ def parse_corrections(text: str) -> tuple[Correction, ...]:
     if text in named:
         return named[text]
     wanted = {name.strip() for name in text.split(",")}
-    known = [str(each) for each in Correction]
+    known = NAMES
     unknown = sorted(wanted.difference(known))
     if unknown:
         raise InputError(
             f"there is no correction {unknown[0]!r}",
-            fix=f"give auto, none, or some of {','.join(known)} with commas between them",
+            fix=f"give {CHOICE} with commas between them",
         )
     return tuple(each for each in Correction if each in wanted)

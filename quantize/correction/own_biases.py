@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from quantize.correction.new_parts import new_constant
 from quantize.correction.unpacked import buffer_readers
 from verify.stepping.contents import Array, constant, name_of, name_of_op
 
@@ -31,13 +32,5 @@ def give_own_biases(model: Any) -> None:
 
 
 def _put(model: Any, graph: Any, operator: Any, values: Array) -> None:
-    from ai_edge_litert.schema_py_generated import BufferT, TensorT, TensorType
-
-    tensor, buffer = TensorT(), BufferT()
-    tensor.name = f"{name_of(graph.tensors[int(operator.outputs[0])])}/own_bias".encode()
-    tensor.shape, tensor.type, tensor.buffer = list(values.shape), TensorType.FLOAT32, len(model.buffers)
-    tensor.hasRank = True
-    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-    model.buffers.append(buffer)
-    graph.tensors.append(tensor)
-    operator.inputs = [*map(int, operator.inputs[:2]), len(graph.tensors) - 1]
+    name = f"{name_of(graph.tensors[int(operator.outputs[0])])}/own_bias"
+    operator.inputs = [*map(int, operator.inputs[:2]), new_constant(model, graph, name, values)]

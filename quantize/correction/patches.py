@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from quantize.correction.decisions import Corrections
 from quantize.correction.own_biases import give_own_biases
+from quantize.correction.structure import main_subgraph, restructure
 from verify.flatbuffer import unpack, write
 from verify.stepping.contents import constant, name_of, replace_constant
 
@@ -37,11 +38,15 @@ def opened(text: str, dtype: Any) -> npt.NDArray[Any]:
 
 @contextmanager
 def prepared(model: Path, corrections: Corrections) -> Iterator[Path]:
-    """The float file with own biases and scaled constants, while the context is open; the very file if it has none."""
-    if not corrections.scaled and not corrections.own_biases:
+    """The float file with other ops, own biases and scaled constants, while the context is open; the very file if it
+    has none of these.
+    """
+    if not corrections.structure and not corrections.scaled and not corrections.own_biases:
         yield model
         return
     unpacked = unpack(model.read_bytes())
+    if corrections.structure:
+        restructure(unpacked, main_subgraph(model), corrections.structure)
     give_own_biases(unpacked)
     by_name = {each.tensor: each for each in corrections.scaled}
     for graph, at in _named(unpacked, by_name):

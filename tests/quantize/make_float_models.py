@@ -193,6 +193,30 @@ def correlated(image):
     return classify(tf.nn.relu(conv(x, 16)))
 
 
+def layer_norms(image):
+    """Rows of very different size: what is quiet is nothing beside the others' squares in 8 bits."""
+    loudness = np.geomspace(0.2, 5, 16).astype(np.float32)[:, None]
+    x = tf.reshape(conv(image, 16), [-1, 16, 16 * 16]) * loudness
+    x = dense(layer_norm(dense(x, 24)), 24)
+    return classify(tf.reshape(layer_norm(x + layer_norm(x)), [-1, 16, 1, 24]))
+
+
+def layer_norm(x):
+    mean = tf.reduce_mean(x, -1, keepdims=True)
+    variance = tf.reduce_mean(tf.math.squared_difference(x, mean), -1, keepdims=True)
+    return (x - mean) * tf.math.rsqrt(variance + 1e-6)
+
+
+def dense(x, units):
+    return tf.einsum("nrc,cu->nru", x, normal(x.shape[-1], units, fan_in=x.shape[-1]))
+
+
+def norm_after_join(image):
+    x = conv(image, 8)
+    x = tf.concat([x, conv(tf.nn.relu(x), 8)], -1)
+    return classify(tf.nn.relu(x * np.geomspace(0.1, 4, 16).astype(np.float32) + normal(16)))
+
+
 save("mixed", mixed, IMAGE)
 save("leaky", leaky, IMAGE)
 save("sine_edges", sine_edges, IMAGE)
@@ -209,5 +233,5 @@ save("padded_attention", padded_attention, IMAGE)
 save("unread_part", unread_part, IMAGE)
 save("looping", looping, IMAGE)
 save("mask", mask, IMAGE)
-for each in (uneven, joined, grouped, normalised, clipped, gated, strided, correlated):
+for each in (uneven, joined, grouped, normalised, clipped, gated, strided, correlated, layer_norms, norm_after_join):
     save(each.__name__, each, IMAGE)

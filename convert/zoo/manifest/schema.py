@@ -12,6 +12,7 @@ from convert.zoo.job import Target
 from convert.zoo.manifest.units import parse_bytes, parse_seconds
 from convert.zoo.result import Outcome
 from quantize.calibration.method_names import RangesOption
+from quantize.correction.names import NAMES
 from verify.errors import InputError
 
 SHA256 = r"^[0-9a-f]{64}$"
@@ -179,7 +180,8 @@ class ModelOptions(Table):
         None, description="How int8 ranges are chosen: `auto` tries several on samples held back."
     )
     corrections: str | None = Field(
-        None, description="Corrections before rounding: `auto`, `none`, or some of `equalize,smooth,gptq,bias`."
+        None,
+        description=f"Corrections before rounding: `auto`, `none`, or some of `{','.join(NAMES)}`.",
     )
     keep_float: list[str] | None = Field(
         None, description="Ops of the int8 file to leave in float: op types, PyTorch modules or tensors."
