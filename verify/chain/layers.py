@@ -11,12 +11,11 @@ from verify.chain.run import Chain, Ran
 from verify.errors import ToolError
 from verify.localise.compare import DEFAULT_SAMPLES, Names, compare_layers
 from verify.localise.record_checkpoint import record_checkpoint
+from verify.localise.record_file import record_file
 from verify.report.types import EdgeReport, Refusal, Verdict
 from verify.report.verification import Localisation
 
-_OP_BY_OP = frozenset({Format.ONNX, Format.TFLITE})
-_RECORDED = frozenset({Format.CHECKPOINT})
-"""Run in a process of their own, which writes down what they compute."""
+_OP_BY_OP = frozenset({Format.ONNX, Format.SAVED_MODEL, Format.TFLITE})
 
 
 def localisations_of(
@@ -36,7 +35,7 @@ def localisations_of(
         expected, actual = by_name.get(edge.expected), by_name.get(edge.actual)
         if expected is None or actual is None:
             continue
-        if actual.member.artifact.format in _RECORDED:
+        if actual.member.artifact.format is Format.CHECKPOINT:
             expected, actual = actual, expected
         refused = _refused(expected, actual)
         if refused is not None:
@@ -53,9 +52,9 @@ def localisations_of(
 
 def _refused(expected: Ran, actual: Ran) -> tuple[str, str] | None:
     """Why two models have no layers to compare, and what to do."""
-    for ran, kinds in ((expected, _OP_BY_OP | _RECORDED), (actual, _OP_BY_OP)):
+    for ran, kinds in ((expected, _OP_BY_OP | {Format.CHECKPOINT}), (actual, _OP_BY_OP)):
         if ran.member.artifact.format not in kinds:
-            told = f"{ran.member.entry.name} does not run op by op, as ONNX and TFLite files do"
+            told = f"{ran.member.entry.name} does not run op by op, as ONNX, SavedModel and TFLite models do"
             return told, "name the ONNX or TFLite file of that model as well"
     return None
 
@@ -71,39 +70,37 @@ def _localised(chain: Chain, expected: Ran, actual: Ran, reproducer: Path | None
         expected.output_names.get(spec.name, spec.name): actual.output_names.get(spec.name, spec.name)
         for spec in chain.models[0].member.artifact.signature.outputs
     }
-    recorded = _recorded(chain, expected)
+    worker = chain.workers.of(second.artifact.format)
+    recorded = None if worker is chain.workers.of(first.artifact.format) else _recorded(chain, expected)
     try:
-        return (
-            chain.workers.of(Format.TFLITE)
-            .run(
-                compare_layers,
-                expected=first.artifact,
-                actual=second.artifact,
-                batches=expected.inputs,
-                names=Names(inputs, outputs),
-                reproducer=None if reproducer is None else reproducer.absolute(),
-                samples=DEFAULT_SAMPLES,
-                recorded=recorded,
-            )
-            .value
-        )
+        return worker.run(
+            compare_layers,
+            expected=first.artifact,
+            actual=second.artifact,
+            batches=expected.inputs,
+            names=Names(inputs, outputs),
+            reproducer=None if reproducer is None else reproducer.absolute(),
+            samples=DEFAULT_SAMPLES,
+            recorded=recorded,
+        ).value
     finally:
         if recorded is not None:
             shutil.rmtree(recorded, ignore_errors=True)
 
 
-def _recorded(chain: Chain, ran: Ran) -> Path | None:
-    """The tensors of a PyTorch model, written by its own process; ``None`` for a file that runs where it is judged."""
-    source = ran.member.source
-    if source is None:
-        return None
-    folder = chain.folder / "recorded"
-    chain.workers.of(Format.CHECKPOINT).run(
-        record_checkpoint,
-        source=source,
-        artifact=ran.member.artifact,
-        batches=ran.inputs,
-        folder=folder,
-        samples=DEFAULT_SAMPLES,
-    )
+def _recorded(chain: Chain, ran: Ran) -> Path:
+    """The tensors of a model, written by its own process for that of the other."""
+    member, folder = ran.member, chain.folder / "recorded"
+    worker = chain.workers.of(member.artifact.format)
+    if member.source is None:
+        worker.run(record_file, artifact=member.artifact, batches=ran.inputs, folder=folder, samples=DEFAULT_SAMPLES)
+    else:
+        worker.run(
+            record_checkpoint,
+            source=member.source,
+            artifact=member.artifact,
+            batches=ran.inputs,
+            folder=folder,
+            samples=DEFAULT_SAMPLES,
+        )
     return folder

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 REARRANGING = frozenset({
     "RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten",
-    "Identity", "QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear", "Cast", "CAST",
+    "Identity", "ExpandDims", "QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear", "Cast", "CAST",
 })  # fmt: skip
 """Ops that change where or how values are stored, not what they are."""
 

@@ -7,7 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from verify.localise.graph import REARRANGING, Graph, Op
 from verify.localise.kinds import class_of
 
-_HELPERS = frozenset({"PAD", "PADV2", "MIRROR_PAD", "Pad", "STRIDED_SLICE", "SLICE", "Slice"}) | REARRANGING
+_HELPERS = (
+    frozenset(
+        {"PAD", "PADV2", "MIRROR_PAD", "Pad", "PadV2", "MirrorPad", "STRIDED_SLICE", "SLICE", "Slice", "StridedSlice"}
+    )
+    | REARRANGING
+)
 """Ops that one converter writes apart where another has them inside a convolution or a pool."""
 
 

@@ -54,7 +54,7 @@ def source_in(trace: str) -> str:
 def sources_beside(model: Path) -> dict[str, str]:
     """Module path → ``file:line``, from the ONNX file that a conversion left beside its TFLite files."""
     stem = model.stem
-    for suffix in ("_float32", "_float16", "_dynamic_int8", "_int8"):
+    for suffix in ("_saved_model", "_float32", "_float16", "_dynamic_int8", "_int8"):
         stem = stem.removesuffix(suffix)
     path = model.with_name(f"{stem}.onnx")
     if not path.is_file():

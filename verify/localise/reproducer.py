@@ -66,6 +66,22 @@ def run(arrays):
 
 """
 
+_TENSORFLOW = """
+import tensorflow as tf
+
+graph_def = tf.compat.v1.GraphDef()
+graph_def.ParseFromString((here / "model.pb").read_bytes())
+with tf.Graph().as_default() as graph:
+    tf.import_graph_def(graph_def, name="")
+session = tf.compat.v1.Session(graph=graph)
+
+
+def run(arrays):
+    return session.run("output:0", {f"input_{at}:0": array for at, array in enumerate(arrays)})
+
+"""
+_RUNS = {Format.ONNX: _ONNXRUNTIME, Format.TFLITE: _LITERT, Format.SAVED_MODEL: _TENSORFLOW}
+
 
 def write_reproducer(run: GoldenRun, culprit: Aligned, kind: Format, bound_db: float, folder: Path) -> None:
     """Write the folder: ``model.*``, ``inputs.npz``, ``expected.npz``, ``reproduce.py`` and ``README.md``."""
@@ -80,7 +96,7 @@ def write_reproducer(run: GoldenRun, culprit: Aligned, kind: Format, bound_db: f
     levels = run.steps.levels(culprit.tensor)
     script = _SCRIPT.format(
         suffix=run.steps.suffix,
-        run=_LITERT if kind is Format.TFLITE else _ONNXRUNTIME,
+        run=_RUNS[kind],
         scale=None if levels is None else levels[0],
         zero_point=0 if levels is None else levels[1],
         bound_db=bound_db,

@@ -48,7 +48,7 @@ class Steps(Protocol):
 
 
 def open_steps(artifact: Artifact) -> Steps:
-    """The ops of an ONNX or TFLite file; raises ``InputError`` for other formats."""
+    """The ops of an ONNX, SavedModel or TFLite model; raises ``InputError`` for other formats."""
     match artifact.format:
         case Format.ONNX:
             from verify.localise.onnx_steps import OnnxSteps
@@ -58,9 +58,13 @@ def open_steps(artifact: Artifact) -> Steps:
             from verify.localise.tflite_steps import TfliteSteps
 
             return TfliteSteps(artifact.path)
+        case Format.SAVED_MODEL:
+            from verify.localise.saved_model_steps import SavedModelSteps
+
+            return SavedModelSteps(artifact.path)
         case _:
             raise InputError(
-                f"{artifact.path.name} is {artifact.format}: only ONNX and TFLite files can be run op by op",
+                f"{artifact.path.name} is {artifact.format}: expected ONNX, SavedModel or TFLite, to run op by op",
                 fix="compare the ONNX or TFLite file that it was made from, or that was made of it",
             )
 

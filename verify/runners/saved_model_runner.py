@@ -30,7 +30,7 @@ class SavedModelRunner:
         return self._signature
 
     def __enter__(self) -> Self:
-        self._loaded, self._function = _load(self._path)
+        self._loaded, self._function = load_signature(self._path)
         return self
 
     def __exit__(
@@ -56,7 +56,7 @@ def saved_model_signature(path: Path, permutations: Mapping[str, tuple[int, ...]
     ``permutations`` gives each tensor's permutation from the PyTorch layout, which no SavedModel knows; a name that is
     not in it keeps its order.
     """
-    _loaded, function = _load(path)
+    _loaded, function = load_signature(path)
     inputs = function.structured_input_signature[1]
     outputs = function.structured_outputs
     return Signature(
@@ -65,7 +65,7 @@ def saved_model_signature(path: Path, permutations: Mapping[str, tuple[int, ...]
     )
 
 
-def _load(path: Path) -> tuple[Any, Any]:
+def load_signature(path: Path) -> tuple[Any, Any]:
     """The loaded object (which must outlive the function: it owns the variables) and its ``serving_default``."""
     import tensorflow as tf
 
