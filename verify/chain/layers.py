@@ -55,7 +55,8 @@ def _refused(expected: Ran, actual: Ran) -> tuple[str, str] | None:
     for ran, kinds in ((expected, _OP_BY_OP | {Format.CHECKPOINT}), (actual, _OP_BY_OP)):
         if ran.member.artifact.format not in kinds:
             told = f"{ran.member.entry.name} does not run op by op, as ONNX, SavedModel and TFLite models do"
-            return told, "name the ONNX or TFLite file of that model as well"
+            known = ran.member.artifact.format is Format.REFERENCE
+            return told, "name the model that it was made from" if known else "name its ONNX or TFLite file as well"
     return None
 
 

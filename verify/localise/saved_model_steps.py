@@ -69,6 +69,8 @@ class SavedModelSteps:
                 for at, (name, dtype) in enumerate(inputs.items())
             }
             definition = self._session_graph.as_graph_def()
+            for node in definition.node:  # of what runs before, only the values that are fed count
+                node.input[:] = [each for each in node.input if not each.startswith("^")]
             (given,) = tf.import_graph_def(definition, input_map=fed, return_elements=[output], name="model")
             tf.identity(given, name="output")
         names = [*(f"input_{at}" for at in range(len(inputs))), "output"]

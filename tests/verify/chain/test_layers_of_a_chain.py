@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from make_onnx_model import write_onnx_net
 from verify_command import verification, verify
@@ -38,8 +41,35 @@ def test_the_next_step_is_to_look_at_it(failed):
     assert f"python {folder / 'reproducer_0'}/reproduce.py" in step
 
 
-def test_a_model_that_does_not_run_op_by_op_is_a_refusal(tf_models, tmp_path):
-    layouts = ("--layout", "image=NHWC", "--layout", "features=NHWC")
+LAYOUTS = ("--layout", "image=NHWC", "--layout", "features=NHWC")
+
+
+def test_a_saved_model_has_layers_and_a_right_one_no_culprit(tf_models, tmp_path):
     models = (tf_models / "net_saved_model", tf_models / "net_float32.tflite")
-    result = verify(*models, *layouts, "--layers", "--output", tmp_path)
-    assert "net_saved_model does not run op by op" in result.stdout, result.stdout + result.stderr
+    result = verify(*models, *LAYOUTS, "--layers", "--output", tmp_path)
+    assert result.returncode == ExitCode.PASS, result.stdout + result.stderr
+    (where,) = verification(tmp_path)["localisations"]
+    assert where["culprit"] is None
+    assert {"CONV_2D", "FULLY_CONNECTED"} <= {layer["op"] for layer in where["layers"]}
+
+
+def test_the_op_of_a_saved_model_that_is_wrong_is_named_and_fails_by_itself(tf_models, tmp_path):
+    other = write_onnx_net(tmp_path / "net.onnx", gain=1.5)
+    result = verify(other, tf_models / "net_saved_model", *LAYOUTS, "--output", tmp_path / "report")
+    assert result.returncode == ExitCode.PARITY_FAILED, result.stdout + result.stderr
+    (where,) = verification(tmp_path / "report")["localisations"]
+    assert where["culprit"]["layer"]["op"] == "MatMul"
+    script = tmp_path / "report" / "reproducer_0" / "reproduce.py"
+    ran = subprocess.run([sys.executable, str(script)], check=False, capture_output=True, text=True)
+    assert ran.returncode == 1, ran.stderr
+    assert "expected at least 90 dB" in ran.stdout
+
+
+def test_a_reference_has_no_layers_and_the_refusal_says_what_to_name_instead(tmp_path):
+    right, wrong = write_onnx_net(tmp_path / "right.onnx"), write_onnx_net(tmp_path / "wrong.onnx", gain=1.5)
+    kept = verify(right, "--save-reference", tmp_path / "reference.npz")
+    assert kept.returncode == ExitCode.PASS, kept.stdout + kept.stderr
+    result = verify(tmp_path / "reference.npz", wrong, "--layers")
+    told = " ".join(result.stdout.split())
+    assert "reference.npz does not run op by op, as ONNX, SavedModel and TFLite models do" in told
+    assert "name the model that it was made from" in told
