@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import signal
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, ParamSpec
 
 import typer
 
@@ -17,7 +18,7 @@ from verify.errors import InputError, ToolError
 from verify.inspection.command import inspect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import FrameType
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from verify.chain.settings import ChainSettings
     from verify.report.verification import Verification
     from verify.viewers.installed import Installed
+
+Parameters = ParamSpec("Parameters")
 
 _FORMATS = ("text", "json", "markdown", "junit")
 
@@ -42,7 +45,25 @@ def _verify() -> None:
     """Say whether models agree, how sure that is, and where they part."""
 
 
+def _annotating(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
+    """With ``--annotations``, what ends a command without a verdict is one of them, on stderr."""
+
+    @functools.wraps(command)
+    def annotating(*arguments: Parameters.args, **options: Parameters.kwargs) -> None:
+        try:
+            command(*arguments, **options)
+        except ToolError as error:
+            if options.get("annotations"):
+                from verify.report.annotations import render_error
+
+                sys.stderr.write(f"{render_error(error)}\n")
+            raise
+
+    return annotating
+
+
 @app.command(DEFAULT, no_args_is_help=True)
+@_annotating
 def models(  # noqa: PLR0917 - typer reads a command's parameters by name
     models: options.Models,
     samples: options.Samples = None,

@@ -127,14 +127,17 @@ def test_the_action_takes_quoted_arguments_and_names_with_spaces_and_shows_no_st
     done, outputs, _ = _run_action(repository, models=models, arguments="--input 'token=N:int64:0..9' --max-samples 2")
     assert (done.returncode, outputs["verdict"]) == (ExitCode.PASS, "pass"), done.stderr
     gone, outputs, summary = _run_action(repository, models="models/gone.onnx\nmodels/net_edited.onnx")
-    assert (gone.returncode, outputs["verdict"], summary) == (ExitCode.BAD_INPUT, "error", "")
+    assert (gone.returncode, outputs, summary) == (ExitCode.BAD_INPUT, {"verdict": "error"}, "")
+    assert gone.stderr.startswith("::error title=verify%3A no verdict::there is no models/gone.onnx")
 
 
 @pytest.mark.parametrize("id_", HOOKS)
 def test_a_hook_runs_as_declared(id_, repository):
     hook = HOOKS[id_]
     assert {"id", "name", "entry", "language"} <= set(hook)
-    assert re.search(hook["files"], "models/net.onnx")
+    for changed in ("models/net.onnx", "net_saved_model/variables/variables.data-00000-of-00001", "parity.lock.json"):
+        assert re.search(hook["files"], changed)
+    assert not re.search(hook["files"], "models/README.md")
     example = yaml.safe_load((EXAMPLE / "pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"][0]
     assert example["id"] in HOOKS
     assert hook["pass_filenames"] is False

@@ -44,7 +44,7 @@ def localisations_of(
         try:
             reproducer = None if folder is None else folder / f"reproducer_{len(found)}"
             where = _localised(chain, expected, actual, reproducer)
-            found.append(replace(where, expected=expected.member.entry.name, actual=actual.member.entry.name))
+            found.append(_told(where, expected, actual, reproducer))
         except ToolError as error:
             refusals.append(Refusal("layers", f"{edge.expected} → {edge.actual}", error.what, error.fix))
     return tuple(found), tuple(refusals)
@@ -58,6 +58,14 @@ def _refused(expected: Ran, actual: Ran) -> tuple[str, str] | None:
             known = ran.member.artifact.format is Format.REFERENCE
             return told, "name the model that it was made from" if known else "name its ONNX or TFLite file as well"
     return None
+
+
+def _told(where: Localisation, expected: Ran, actual: Ran, reproducer: Path | None) -> Localisation:
+    """With the chain's names of the models, which are unique, and the reproducer's folder as the user wrote it."""
+    culprit = where.culprit
+    if culprit is not None and culprit.reproducer is not None:
+        culprit = replace(culprit, reproducer=str(reproducer))
+    return replace(where, expected=expected.member.entry.name, actual=actual.member.entry.name, culprit=culprit)
 
 
 def _localised(chain: Chain, expected: Ran, actual: Ran, reproducer: Path | None) -> Localisation:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from verify.errors import ToolError
 from verify.report import words
 from verify.report.types import Verdict
 from verify.report.verification import Localisation, Verification
@@ -37,6 +38,12 @@ def render_annotations(verification: Verification, root: Path) -> tuple[str, ...
     lines = [_of_finding(finding) for finding in troubles]
     lines += [_of_culprit(where, root) for where in verification.localisations if where.culprit is not None]
     return tuple(lines)
+
+
+def render_error(error: ToolError) -> str:
+    """The command for what ended a run without a verdict."""
+    fix = f" Fix: {error.fix}" if error.fix else ""
+    return _command("error", {"title": "verify: no verdict"}, f"{error.what}{fix}")
 
 
 @contextmanager

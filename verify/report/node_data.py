@@ -23,13 +23,15 @@ def node_data(verification: Verification, *, model: str | None = None) -> dict[s
     """File name → text, two files for each pair of models whose layers were compared.
 
     ``layers_0_sqnr_db.json`` is the cumulative SQNR in dB of every layer, ``layers_0_local_sqnr_db.json`` that of each
-    by itself, where there is an error. Those of one judged ``model`` only, where it is named.
+    by itself, where there is an error. Those of one judged ``model`` only, where it is named. None for a SavedModel,
+    of which Model Explorer shows no graph.
     """
     formats = {each.name: each.format for each in verification.models}
     found = {}
     for at, where in enumerate(verification.localisations):
-        if where.layers and model in {None, where.actual}:
-            key = _of_node if formats.get(where.actual) == Format.ONNX.value else _of_tensor(where)
+        shown = formats.get(where.actual) in {Format.ONNX.value, Format.TFLITE.value}
+        if shown and where.layers and model in {None, where.actual}:
+            key = _of_node if formats[where.actual] == Format.ONNX.value else _of_tensor(where)
             found[f"layers_{at}_local_sqnr_db.json"] = _text(
                 (key(each), each.local_sqnr_db) for each in where.layers if each.local_sqnr_db is not None
             )

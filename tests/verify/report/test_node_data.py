@@ -68,4 +68,6 @@ def test_models_whose_layers_were_not_compared_have_none(verification):
     assert node_data(replace(verification, localisations=())) == {}
     assert node_data(with_layers(verification)) == {}
     assert node_data(verification, model="net.onnx") == {}
+    saved_models = tuple(replace(model, format="saved_model") for model in verification.models)
+    assert node_data(replace(verification, models=saved_models)) == {}
     assert len(node_data(verification, model="net_float32.tflite")) == 2
