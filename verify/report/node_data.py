@@ -29,9 +29,9 @@ def node_data(verification: Verification, *, model: str | None = None) -> dict[s
     formats = {each.name: each.format for each in verification.models}
     found = {}
     for at, where in enumerate(verification.localisations):
-        shown = formats.get(where.actual) in {Format.ONNX.value, Format.TFLITE.value}
-        if shown and where.layers and model in {None, where.actual}:
-            key = _of_node if formats[where.actual] == Format.ONNX.value else _of_tensor(where)
+        kind = formats.get(where.actual)
+        if where.layers and model in {None, where.actual} and kind != Format.SAVED_MODEL.value:
+            key = _of_node if kind == Format.ONNX.value else _of_tensor(where)
             found[f"layers_{at}_local_sqnr_db.json"] = _text(
                 (key(each), each.local_sqnr_db) for each in where.layers if each.local_sqnr_db is not None
             )
