@@ -26,7 +26,8 @@ class GoldenRun:
         self._candidates = candidates
         self._count = count
         self._computed = TensorStore(folder)
-        self._producers = self.graph.producers()
+        sizes = self.graph.of_sizes()
+        self._producers = {name: op for name, op in self.graph.producers().items() if name not in sizes}
 
     def run(self, op: Op, instead: Mapping[str, Values] | None = None) -> dict[str, Values]:
         """Stored outputs; nothing where it cannot run. ``instead`` stands for tensors by its values, as stored."""
@@ -72,7 +73,7 @@ class GoldenRun:
         return stored if dtype is None else stored.astype(dtype)
 
     def segment(self, tensor: str) -> tuple[Op, ...]:
-        """The ops that give a tensor from aligned ones, in order."""
+        """The ops that give a tensor from aligned ones, in order; those that compute sizes are not among them."""
         found: dict[int, Op] = {}
         waiting = [tensor]
         while waiting:

@@ -11,6 +11,9 @@ REARRANGING = frozenset({
 })  # fmt: skip
 """Ops that change where or how values are stored, not what they are."""
 
+OF_SHAPES = frozenset({"Shape", "Size", "SHAPE", "RANK"})
+"""Ops that read how large a tensor is, not what it holds: what they give says nothing of what was computed."""
+
 
 @dataclass(frozen=True)
 class Op:
@@ -57,9 +60,17 @@ class Graph:
         return {tensor: op for op in self.ops for tensor in op.outputs}
 
     def of_inputs(self) -> frozenset[str]:
-        """The tensors that depend on the model's inputs; the others are the same for every sample."""
+        """The tensors that depend on what the model's inputs hold; the others are the same for every sample."""
         found = set(self.inputs.values())
         for op in self.ops:
-            if found.intersection(op.inputs):
+            if op.kind not in OF_SHAPES and found.intersection(op.inputs):
                 found.update(op.outputs)
         return frozenset(found)
+
+    def of_sizes(self) -> frozenset[str]:
+        """The tensors that depend on the sizes of others, and on nothing that the model's inputs hold."""
+        found: set[str] = set()
+        for op in self.ops:
+            if op.kind in OF_SHAPES or found.intersection(op.inputs):
+                found.update(op.outputs)
+        return frozenset(found - self.of_inputs())
