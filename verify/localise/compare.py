@@ -14,6 +14,7 @@ from verify.artifact import Artifact
 from verify.localise.align import Alignment
 from verify.localise.aligned import Aligned
 from verify.localise.axes import AxisMap, likeness_db, sqnr_of
+from verify.localise.blame import instead_of, uncleared
 from verify.localise.candidates import Candidates
 from verify.localise.culprit import FLOAT_BOUND_DB, QUANTIZED_BOUND_DB, culprit_of, explanation_of
 from verify.localise.golden_run import GoldenRun
@@ -24,7 +25,8 @@ from verify.localise.permuted import wrong_transposition
 from verify.localise.recorded import read_recording
 from verify.localise.recording import Recording, record, samples_of
 from verify.localise.reproducer import write_reproducer
-from verify.localise.steps import open_steps
+from verify.localise.sizes import first_resized, told_size
+from verify.localise.steps import Values, open_steps
 from verify.report.types import Refusal
 from verify.report.verification import Culprit, Layer, Localisation
 from verify.signature import TensorSpec
@@ -113,7 +115,8 @@ def _lost(alignment: Alignment, trusted: Recording, own: Recording, *, quantized
     turned = wrong_transposition(
         run, behind, lambda real: alignment.recognised(behind, real) is not None, _in_order(alignment)
     )
-    op = turned or named(heads[0], alignment.places, ())
+    resized = None if stopped is None else first_resized(run.graph, own, stopped)
+    op = resized or turned or named(heads[0], alignment.places, ())
     at_place = trusted.graph.producers().get(alignment.places.get(op.outputs[0], ""))
     code = _code(op, () if at_place is None else (at_place,), run, trusted)
     layer = Layer(
@@ -128,6 +131,8 @@ def _lost(alignment: Alignment, trusted: Recording, own: Recording, *, quantized
         source=code.source,
         module_type=code.module_type,
     )
+    if resized is not None:
+        return Culprit(layer, told_size(run.graph, own, resized, stopped))
     if turned is not None:
         return Culprit(layer, f"{op.kind} {op.index}: with another order of axes, what reads it would be right.")
     if stopped is not None:
@@ -143,17 +148,22 @@ def _found(guilty: Aligned, alignment: Alignment, layers: list[Aligned], trusted
     golden = alignment.run.golden(guilty)
     local_db = -math.inf if guilty.local_sqnr_db is None else guilty.local_sqnr_db
     right_db = max(alignment.same_db, QUANTIZED_BOUND_DB, local_db + _CLEARLY_BETTER_DB)
-    turned = wrong_transposition(
-        alignment.run,
-        guilty.tensor,
-        lambda real: real.shape == golden.shape and likeness_db(golden, real) >= right_db,
-        _in_order(alignment),
-    )
+
+    def right(real: Values) -> bool:
+        return real.shape == golden.shape and likeness_db(golden, real) >= right_db
+
+    turned = wrong_transposition(alignment.run, guilty.tensor, right, _in_order(alignment))
     stretch = _stretch(guilty, alignment.run, trusted)
-    op = turned or named(guilty.ops, alignment.places, stretch)
+    instead = None
+    if turned is None and not quantized:
+        instead = instead_of(alignment.run, alignment.candidates, guilty, stretch, places=alignment.places, right=right)
+    suspects = uncleared(guilty, layers, QUANTIZED_BOUND_DB if quantized else FLOAT_BOUND_DB)
+    op = turned or (instead.op if instead else named(suspects, alignment.places, stretch))
     explanation += _modules(stretch) if trusted.graph.first_hand else ""
     if turned is not None:
         explanation = f"{op.kind} {op.index}: with another order of axes, what reads it would be right. {explanation}"
+    elif instead is not None:
+        explanation = f"{instead} {explanation}"
     return Culprit(_layer(guilty, op, alignment.run, trusted, own), explanation)
 
 

@@ -48,6 +48,8 @@ class Graph:
     quantized: bool = False
     """Whether it computes on integers, or on weights of reduced precision."""
     shown: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
+    """What the file declares of each tensor's axes, where it does; ``None`` for one of any size."""
     first_hand: bool = False
     """Whether modules and lines were seen as PyTorch ran, not read from what an exporter wrote."""
 

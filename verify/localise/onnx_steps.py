@@ -20,6 +20,7 @@ _MULTIPLYING = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GR
 class OnnxSteps:
     """See :class:`verify.localise.steps.Steps`. Values are stored as they are: ONNX has no quantized tensors."""
 
+    fuses_activations = False
     suffix = ".onnx"
 
     def __init__(self, path: Path) -> None:
@@ -116,7 +117,15 @@ class OnnxSteps:
             inputs={value.name: value.name for value in graph.input if value.name not in self._constants},
             outputs={value.name: value.name for value in graph.output},
             quantized=any(op.kind in _REDUCED for op in ops),
+            sizes={
+                value.name: _declared(value) for value in graph.value_info if value.type.tensor_type.HasField("shape")
+            },
         )
+
+
+def _declared(value: Any) -> tuple[int | None, ...]:
+    dims = value.type.tensor_type.shape.dim
+    return tuple(int(dim.dim_value) if dim.HasField("dim_value") else None for dim in dims)
 
 
 def _constant_of(node: Any) -> Any:

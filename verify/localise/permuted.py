@@ -57,12 +57,12 @@ def _explains(run: GoldenRun, op: Op, tensor: str, right: Callable[[Values], boo
     given = run.value(op.inputs[0])
     if given is None or given.ndim - 1 > _MOST_AXES or given.ndim < 3:
         return False
-    behind = _between(run, op, tensor)
+    behind = ops_between(run, op, tensor)
     if any(class_of(each.kind) in _BOUND_TO_AXES and each.outputs[0] in run.aligned for each in behind[:-1]):
         return False
     (own,) = run.run(op).values() or (None,)
-    for order in permutations(range(1, given.ndim - 1)):
-        other = np.ascontiguousarray(given.transpose(0, 1, *(axis + 1 for axis in order)))
+    for order in permutations(range(1, given.ndim)):  # those that keep the first axis come first
+        other = np.ascontiguousarray(given.transpose(0, *order))
         if own is not None and other.shape == own.shape and np.array_equal(other, own):
             continue
         values = {op.outputs[0]: other}
@@ -73,7 +73,7 @@ def _explains(run: GoldenRun, op: Op, tensor: str, right: Callable[[Values], boo
     return False
 
 
-def _between(run: GoldenRun, op: Op, tensor: str) -> list[Op]:
+def ops_between(run: GoldenRun, op: Op, tensor: str) -> list[Op]:
     """The ops that lead from one to a tensor, in order."""
     after, found = set(op.outputs), []
     for each in run.graph.ops:

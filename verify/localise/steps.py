@@ -30,6 +30,11 @@ class Steps(Protocol):
         """Of the files that :meth:`extract` makes: ``.tflite``."""
         ...
 
+    @property
+    def fuses_activations(self) -> bool:
+        """Whether an op may have an activation as an option, as TFLite's have."""
+        ...
+
     def run(self, op: Op, feeds: Mapping[str, Values]) -> dict[str, Values]:
         """The op's outputs; raises ``OpNotRunnable``."""
         ...

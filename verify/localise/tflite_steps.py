@@ -17,7 +17,7 @@ from verify.localise.steps import Values, stacked
 from verify.modules import Modules, modules_beside
 from verify.runners.tflite_file import open_model, tensor_map
 from verify.stepping.contents import name_of, name_of_op
-from verify.stepping.part import WITH_SUBGRAPHS, part_of, run_op, single_op
+from verify.stepping.part import part_of, run_op, single_op
 
 _MULTIPLYING = frozenset(
     {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D", "BATCH_MATMUL"}
@@ -27,6 +27,7 @@ _MULTIPLYING = frozenset(
 class TfliteSteps:
     """See :class:`verify.localise.steps.Steps`. Tensors go by their number in the main subgraph."""
 
+    fuses_activations = True
     suffix = ".tflite"
 
     def __init__(self, path: Path) -> None:
@@ -41,8 +42,6 @@ class TfliteSteps:
         return self._graph
 
     def run(self, op: Op, feeds: Mapping[str, Values]) -> dict[str, Values]:
-        if op.kind in WITH_SUBGRAPHS:
-            raise OpNotRunnable(f"op {op.index} ({op.kind}) computes in other subgraphs")
         content = single_op(
             self._model, self._subgraph, self._subgraph.operators[op.index], [int(name) for name in feeds]
         )
@@ -98,6 +97,7 @@ class TfliteSteps:
             inputs={name: str(at) for name, at in self._names.inputs},
             outputs={name: str(at) for name, at in self._names.outputs},
             quantized=any(map(_reduced, graph.tensors)),
+            sizes={str(at): _declared(tensor) for at, tensor in enumerate(graph.tensors) if tensor.shape is not None},
             shown={str(at): name_of(tensor) for at, tensor in enumerate(graph.tensors)},
         )
 
@@ -115,6 +115,11 @@ class TfliteSteps:
             source=next((sources[name] for name in names if name in sources), ""),
             weighted=kind in _MULTIPLYING and any(at not in given for at in read),
         )
+
+
+def _declared(tensor: Any) -> tuple[int | None, ...]:
+    signature = tensor.shape if tensor.shapeSignature is None else tensor.shapeSignature
+    return tuple(None if size < 0 else int(size) for size in signature)
 
 
 def _modules(path: Path) -> Modules:

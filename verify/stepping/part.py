@@ -9,6 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from verify.errors import OpNotRunnable
+from verify.stepping.contents import name_of_op
 from verify.threads import runtime_threads
 
 Values = npt.NDArray[Any]
@@ -24,10 +25,14 @@ def single_op(model: Any, graph: Any, operator: Any, fed: Sequence[int]) -> byte
 
 
 def part_of(model: Any, graph: Any, operators: Sequence[Any], fed: Sequence[int], given: Sequence[int]) -> bytes:
-    """A file with these ops of one subgraph, which takes ``fed`` and gives ``given``, in that order."""
-    import flatbuffers
+    """A file with these ops of one subgraph, which takes ``fed`` and gives ``given``, in that order.
+
+    With an op that computes in other subgraphs, all of the model is in it but the rest of that one.
+    """
     from ai_edge_litert import schema_py_generated as schema
 
+    if any(name_of_op(model, operator) in WITH_SUBGRAPHS for operator in operators):
+        return _beside_others(model, graph, operators, fed, given)
     moved = {-1: -1}
     part, inner = schema.ModelT(), schema.SubGraphT()
     part.version, part.buffers, part.operatorCodes = 3, [schema.BufferT()], []
@@ -49,6 +54,22 @@ def part_of(model: Any, graph: Any, operators: Sequence[Any], fed: Sequence[int]
         inner.operators.append(own)
     inner.inputs, inner.outputs = [moved[at] for at in fed], [moved[at] for at in given]
     part.subgraphs = [inner]
+    return _packed(part)
+
+
+def _beside_others(model: Any, graph: Any, operators: Sequence[Any], fed: Sequence[int], given: Sequence[int]) -> bytes:
+    if graph is not model.subgraphs[0]:
+        raise OpNotRunnable("an op with subgraphs of its own, outside the file's first, is not run by itself")
+    part, inner = copy.copy(model), copy.copy(graph)
+    inner.operators, inner.inputs, inner.outputs = list(operators), list(fed), list(given)
+    part.subgraphs = [inner, *model.subgraphs[1:]]
+    part.signatureDefs = part.metadata = part.metadataBuffer = None
+    return _packed(part)
+
+
+def _packed(part: Any) -> bytes:
+    import flatbuffers
+
     builder = flatbuffers.Builder(1 << 16)
     builder.Finish(part.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
