@@ -128,7 +128,7 @@ def test_the_action_takes_quoted_arguments_and_names_with_spaces_and_shows_no_st
     assert (done.returncode, outputs["verdict"]) == (ExitCode.PASS, "pass"), done.stderr
     gone, outputs, summary = _run_action(repository, models="models/gone.onnx\nmodels/net_edited.onnx")
     assert (gone.returncode, outputs, summary) == (ExitCode.BAD_INPUT, {"verdict": "error"}, "")
-    assert gone.stderr.startswith("::error title=verify%3A no verdict::there is no models/gone.onnx")
+    assert gone.stderr.startswith("::error title=verify%3A no verdict::there is no models/gone.onnx; fix: ")
 
 
 @pytest.mark.parametrize("id_", HOOKS)

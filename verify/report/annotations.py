@@ -42,7 +42,7 @@ def render_annotations(verification: Verification, root: Path) -> tuple[str, ...
 
 def render_error(error: ToolError) -> str:
     """The command for what ended a run without a verdict."""
-    fix = f" Fix: {error.fix}" if error.fix else ""
+    fix = f"; fix: {error.fix}" if error.fix else ""
     return _command("error", {"title": "verify: no verdict"}, f"{error.what}{fix}")
 
 
