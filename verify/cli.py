@@ -172,7 +172,7 @@ def models(  # noqa: PLR0917 - typer reads a command's parameters by name
         verification = _with_lock(verification, lock, update=update_lock)
     html = _write_report(verification, output) if output is not None else None
     show = _print_annotated if annotations else _print
-    show(verification, html, "json" if as_json else format)
+    show(verification, html, "json" if as_json else format, layers=layers)
     if viewers:
         _open(verification, viewers)
     raise typer.Exit(int(exit_code(verification.verdict)))
@@ -249,7 +249,7 @@ def _with_lock(verification: Verification, lock: Path, *, update: bool) -> Verif
     return with_lock(verification, lock, update=update)
 
 
-def _print(verification: Verification, html: Path | None, format_: str) -> None:
+def _print(verification: Verification, html: Path | None, format_: str, *, layers: bool) -> None:
     if format_ != "text":
         from verify.report.verification_files import render
 
@@ -257,10 +257,10 @@ def _print(verification: Verification, html: Path | None, format_: str) -> None:
         return
     from verify.report.verification_terminal import render_verification
 
-    render_verification(verification, result_console(), html_path=html)
+    render_verification(verification, result_console(), html_path=html, layers=layers)
 
 
-def _print_annotated(verification: Verification, html: Path | None, format_: str) -> None:
+def _print_annotated(verification: Verification, html: Path | None, format_: str, *, layers: bool) -> None:
     """Text on stdout cannot be taken for GitHub's commands, whatever a model names its tensors; other formats stay."""
     from pathlib import Path
 
@@ -268,9 +268,9 @@ def _print_annotated(verification: Verification, html: Path | None, format_: str
 
     if format_ == "text":
         with without_commands(sys.stdout):
-            _print(verification, html, format_)
+            _print(verification, html, format_, layers=layers)
     else:
-        _print(verification, html, format_)
+        _print(verification, html, format_, layers=layers)
     stream = sys.stdout if format_ == "text" else sys.stderr
     stream.writelines(f"{line}\n" for line in render_annotations(verification, Path.cwd()))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from verify.chain.verdict import headline, worst
+from verify.chain.headline import headline
+from verify.chain.verdict import worst
 from verify.report import words
 from verify.report.types import EdgeReport, OutputComparison, Verdict, worst_verdict
 from verify.report.verification import Baseline, Drift, Standing, Verification

@@ -23,6 +23,8 @@ def localisations_of(
 ) -> tuple[tuple[Localisation, ...], tuple[Refusal, ...]]:
     """The layers of every edge that fails; ``all_edges`` of those that pass too. ``folder`` takes reproducers.
 
+    What fails only against a predecessor, and agrees with the first model, is passed over: the predecessor is at fault.
+
     A PyTorch model is the one that is trusted, on whichever side of an edge it is. An edge from or to a model without
     layers is passed over, with a refusal that says what to compare instead.
     """
@@ -30,7 +32,7 @@ def localisations_of(
     refusals: list[Refusal] = []
     by_name = {ran.member.entry.name: ran for ran in chain.models}
     for edge in edges:
-        if edge.verdict is Verdict.PASS and not all_edges:
+        if not all_edges and (edge.verdict is Verdict.PASS or _follows(edge, edges, chain.models[0].member.entry.name)):
             continue
         expected, actual = by_name.get(edge.expected), by_name.get(edge.actual)
         if expected is None or actual is None:
@@ -66,6 +68,11 @@ def _told(where: Localisation, expected: Ran, actual: Ran, reproducer: Path | No
     if culprit is not None and culprit.reproducer is not None:
         culprit = replace(culprit, reproducer=str(reproducer))
     return replace(where, expected=expected.member.entry.name, actual=actual.member.entry.name, culprit=culprit)
+
+
+def _follows(edge: EdgeReport, edges: tuple[EdgeReport, ...], first: str) -> bool:
+    """Whether a model agrees with the first one, so that its predecessor alone is to blame."""
+    return any((each.expected, each.actual) == (first, edge.actual) and each.verdict is Verdict.PASS for each in edges)
 
 
 def _localised(chain: Chain, expected: Ran, actual: Ran, reproducer: Path | None) -> Localisation:

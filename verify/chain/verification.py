@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from verify.artifact import size_bytes
 from verify.chain.coverage import input_coverage
+from verify.chain.headline import headline
 from verify.chain.judging import judge_edges
 from verify.chain.run import Chain, Ran
-from verify.chain.verdict import headline, next_steps, worst
+from verify.chain.verdict import next_steps, worst
 from verify.report.types import Refusal
 from verify.report.verification import VERIFICATION_SCHEMA_VERSION, Verification, VerifiedModel
 from verify.samples.source import RandomSamples

@@ -12,7 +12,7 @@ from verification_samples import passing, with_edges
 from verify.baseline.apply import with_lock
 from verify.baseline.lock import Accepted, Lock, LockedOutput
 from verify.baseline.lock_file import read_lock, write_lock
-from verify.chain.verdict import headline
+from verify.chain.headline import headline
 from verify.report.types import TaskComparison, Verdict
 from verify.report.verification import Standing
 
@@ -234,8 +234,9 @@ def test_a_headline_is_one_sentence_and_names_the_task_where_that_decided(base):
     long = dataclasses.replace(BELOW, explanation="Below budget: 12.5 dB SQNR. 97.9 % are within one step. And so on.")
     edge = quantized_edge("a.onnx", "b.tflite", long, verdict=Verdict.FAIL)
     told = headline(base.models, (edge,))
-    assert told == "b.tflite does not agree with a.onnx: output logits, below budget: 12.5 dB SQNR."
+    where = "b.tflite does not agree with a.onnx: output logits"
+    assert told == f"{where}, below budget (12.5 dB, SQNR at least 20 dB asked for)."
     task = TaskComparison("top-1", 64, 0.9, 0.7, 0.2, 0.1, 0.3, 0.05, Verdict.FAIL, "Top-1 drops by 0.2. More.")
     worse = quantized_edge("a.onnx", "b.tflite", comparison(30, floor=None), verdict=Verdict.FAIL)
     told = headline(base.models, (dataclasses.replace(worse, task=task),))
-    assert told == "b.tflite does not agree with a.onnx: top-1 drops by 0.2."
+    assert told == "b.tflite does not agree with a.onnx: top-1 drops by 20.0 points, 5 points are allowed."

@@ -16,7 +16,8 @@ from verify.errors import ExitCode
 def failed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("layers")
     right, wrong = write_onnx_net(folder / "right.onnx"), write_onnx_net(folder / "wrong.onnx", gain=1.5)
-    return verify(right, wrong, "--output", folder / "report"), folder / "report"
+    right_again = write_onnx_net(folder / "right_again.onnx")
+    return verify(right, wrong, right_again, "--output", folder / "report"), folder / "report"
 
 
 def test_an_edge_that_fails_names_its_culprit(failed):
@@ -24,6 +25,12 @@ def test_an_edge_that_fails_names_its_culprit(failed):
     assert result.returncode == ExitCode.PARITY_FAILED, result.stdout + result.stderr
     (where,) = verification(folder)["localisations"]
     assert where["culprit"]["layer"]["op"] == "MatMul"
+
+
+def test_a_model_that_fails_beside_a_wrong_predecessor_only_is_not_blamed(failed):
+    result, folder = failed
+    assert "2 of 3 comparisons fail." in result.stdout
+    assert [where["actual"] for where in verification(folder)["localisations"]] == ["wrong.onnx"]
 
 
 def test_the_terminal_tells_where_the_reproducer_lies(failed):

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
 import verification_samples
+from report_samples import comparison
 from rich.console import Console
 
+from verify.report.types import Verdict
 from verify.report.verification_terminal import render_verification
 
 
-def _printed(verification, *, width=100, encoding="utf-8", **console) -> str:
+def _printed(verification, *, width=100, encoding="utf-8", layers=False, **console) -> str:
     raw = io.BytesIO()
     with io.TextIOWrapper(raw, encoding=encoding, write_through=True) as stream:
         made = Console(file=stream, width=width, highlight=False, **console)
-        render_verification(verification, made, html_path=Path("out/report.html"))
+        render_verification(verification, made, html_path=Path("out/report.html"), layers=layers)
         return raw.getvalue().decode(encoding)
 
 
@@ -38,6 +41,40 @@ def test_a_failure_names_the_culprit_and_what_fails_alone(tmp_path):
     printed = _printed(verification)
     assert culprit.explanation in printed
     assert f"It fails alone: {culprit.reproducer}" in printed
+
+
+def test_the_worst_layers_are_shown_where_asked_for_with_the_culprit_among_them(tmp_path):
+    verification = verification_samples.failing(tmp_path)
+    (where, *_) = verification.localisations
+    title = f"Layer by layer, {where.expected} → {where.actual}:"
+    assert title not in _printed(verification)
+    printed = _printed(verification, layers=True)
+    rows = printed.partition(title)[2].partition("so far: both fed")[0].strip().splitlines()[1:]
+    assert len(rows) == 8
+    (blamed,) = [row for row in rows if "✕ wrong" in row]
+    assert f"{where.culprit.layer.op} #{where.culprit.layer.op_index}" in blamed
+    assert f"these are the 8 worst of {len(where.layers)}" in printed
+
+
+def test_a_terminal_is_never_exceeded_but_by_a_path(tmp_path):
+    for make in ("passing", "failing", "inconclusive", "quantized"):
+        verification = getattr(verification_samples, make)(tmp_path)
+        for width in (80, 120):
+            printed = _printed(verification, width=width, layers=True, force_terminal=True, color_system=None)
+            assert [line for line in printed.splitlines() if len(line) > width and "/" not in line] == []
+
+
+def test_of_many_failures_the_first_are_told_and_the_others_counted(tmp_path):
+    verification = verification_samples.failing(tmp_path)
+    edge = verification.edges[0]
+    outputs = tuple(
+        comparison(5, verdict=Verdict.FAIL, failure="over tolerance", name=f"y{at}", explanation=f"Wrong {at:02}.")
+        for at in range(30)
+    )
+    edges = (dataclasses.replace(edge, outputs=outputs, verdict=Verdict.FAIL),)
+    printed = _printed(dataclasses.replace(verification, edges=edges))
+    assert sum(f"Wrong {at:02}." in printed for at in range(30)) == 12
+    assert "and 18 more: all are in a report (--output FOLDER)" in printed
 
 
 def test_what_does_not_pass_is_told_with_what_it_was_judged_against(tmp_path):
