@@ -12,6 +12,7 @@ from verify.report.waterfall import Measured, Waterfall, draw_waterfall
 MOST_ROWS = 400
 _HEAVIEST = 3
 _LYING, _UPRIGHT = (1080, 300), (340, 260)
+_MOST_DB = 80.0
 _NOTHING_PERCENT = 0.0005
 
 
@@ -60,8 +61,8 @@ def inside(anatomy: Anatomy) -> Inside:
     rows = tuple(_row(place, layer) for place, layer in enumerate(anatomy.layers[:MOST_ROWS], start=1))
     return Inside(
         anatomy,
-        draw_waterfall(layers, numbers, *_LYING),
-        draw_waterfall(layers, numbers, *_UPRIGHT),
+        draw_waterfall(layers, *_LYING, most_db=_MOST_DB, worst=numbers),
+        draw_waterfall(layers, *_UPRIGHT, most_db=_MOST_DB, worst=numbers),
         tuple(Worst(numbers[each.layer], anatomy.layers[each.layer], each.words) for each in anatomy.findings),
         rows,
         len(anatomy.layers) - len(rows),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from verify.report import cards, words
 from verify.report.plot_errors import HistogramPlot, ScatterPlot, draw_histogram, draw_scatter
-from verify.report.plot_waterfall import draw_waterfall
 from verify.report.templates import environment
 from verify.report.types import EdgeReport, OutputComparison, Verdict
-from verify.report.verification import Localisation, Verification
+from verify.report.verification import NOT_FINITE_DB, Localisation, Verification
 from verify.report.verification_cards import (
     DECISIONS,
     also_measured,
@@ -18,8 +19,10 @@ from verify.report.verification_cards import (
     layer_sqnr,
     model_cards,
 )
+from verify.report.waterfall import Measured, Waterfall, draw_waterfall
 
-_WIDE, _NARROW = (760, 280), (350, 260)
+_LYING, _UPRIGHT = (1080, 280), (340, 260)
+_MOST_DB = 160.0
 
 
 def render_html(verification: Verification) -> str:
@@ -56,9 +59,38 @@ def _pictures(edges: tuple[EdgeReport, ...]) -> list[Pictured]:
     return sorted(found, key=lambda pictured: pictured[1].verdict is Verdict.PASS)
 
 
-def _waterfalls(where: Localisation) -> list[tuple[str, object]]:
-    drawn = (("lying", draw_waterfall(where, *_WIDE)), ("upright", draw_waterfall(where, *_NARROW)))
-    return [(kind, plot) for kind, plot in drawn if plot is not None]
+def _waterfalls(where: Localisation) -> list[tuple[str, Waterfall]]:
+    if not where.layers:
+        return []
+    layers = [
+        Measured(layer_name(layer), _reached(layer.sqnr_db), _alone(layer.local_sqnr_db)) for layer in where.layers
+    ]
+    place = _culprit_index(where)
+    culprit = None if place is None else (place, f"{where.layers[place].op} #{where.layers[place].op_index}")
+    return [
+        (kind, draw_waterfall(layers, *size, most_db=_MOST_DB, culprit=culprit))
+        for kind, size in (("lying", _LYING), ("upright", _UPRIGHT))
+    ]
+
+
+def _reached(sqnr_db: float | None) -> float:
+    """``None`` is no error at all."""
+    return math.inf if sqnr_db is None else _alone(sqnr_db) or 0.0
+
+
+def _alone(sqnr_db: float | None) -> float | None:
+    """``None`` where it was not measured."""
+    not_finite = sqnr_db is not None and (math.isnan(sqnr_db) or sqnr_db <= NOT_FINITE_DB)
+    return -math.inf if not_finite else sqnr_db
+
+
+def _culprit_index(where: Localisation) -> int | None:
+    if where.culprit is None:
+        return None
+    named = where.culprit.layer
+    if named in where.layers:
+        return where.layers.index(named)
+    return next((index for index, layer in enumerate(where.layers) if layer.op_index == named.op_index), None)
 
 
 def _batch_sizes(edges: tuple[EdgeReport, ...]) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from verification_samples import SAMPLES, layers
 
 from verify.report import words
 from verify.report.plot_axes import Axis, linear_axis
-from verify.report.plot_waterfall import draw_waterfall
 from verify.report.verification import Localisation
 from verify.report.verification_html import render_html
 
@@ -75,16 +74,19 @@ def test_everything_that_was_found_is_on_the_page(samples, name):
         assert drift.explanation in page
 
 
-def test_a_layer_that_is_identical_stands_above_all_others_and_one_that_is_not_finite_below():
+def test_a_layer_that_is_identical_stands_above_all_others_and_one_that_is_not_finite_below(samples):
     path = (
         *layers(None)[:3],
         dataclasses.replace(layers(None)[3], sqnr_db=float("nan")),
         dataclasses.replace(layers(None)[4], sqnr_db=-3.0),
     )
-    plot = draw_waterfall(Localisation("a", "b", path, None), 350, 260)
-    heights = [dot.y for dot in plot.dots]
-    assert heights[0] == min(heights), "y grows downwards"
-    assert heights[3] == heights[4] == max(heights) <= plot.bottom
+    page = render_html(dataclasses.replace(samples["fail"], localisations=(Localisation("a", "b", path, None),)))
+    lines = re.findall(r'<polyline class="sum" points="([^"]*)"', page)
+    heights = [float(point.partition(",")[2]) for point in lines[0].split()]
+    assert heights[0] == min(heights) < min(map(float, re.findall(r'class="grid" d="M44 ([\d.]+)', page)))
+    assert heights[3] == max(heights) >= heights[4]
+    assert "identical" in page
+    assert "not finite" in page
 
 
 def test_the_culprit_is_drawn_over_the_others(samples):
@@ -141,12 +143,12 @@ def test_the_page_opens_on_its_verdict_and_holds_its_width(browser, samples, pag
 @pytest.mark.browser
 def test_plots_are_drawn_and_only_the_waterfall_that_fits(browser, pages):
     page = Visit(browser, pages / "fail.html", width=1280, scheme="light").page
-    assert page.locator(".plots .lying").is_visible()
-    assert not page.locator(".plots .upright").is_visible()
+    assert page.locator(".descent .lying").is_visible()
+    assert not page.locator(".descent .upright").is_visible()
     assert page.locator("svg .worst").count() >= 2
     image = page.locator("img.sample").first
     assert image.evaluate("(it) => it.naturalWidth") == 64
     page.set_viewport_size({"width": 390, "height": 900})
-    assert page.locator(".plots .upright").is_visible()
-    assert not page.locator(".plots .lying").is_visible()
+    assert page.locator(".descent .upright").is_visible()
+    assert not page.locator(".descent .lying").is_visible()
     page.close()
