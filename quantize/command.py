@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from quantize.anatomy.apart import AnatomyApart
+from quantize.anatomy.apart import LITERT, AnatomyApart
 from quantize.anatomy.lifted import with_reasons
 from quantize.budget.evaluation import Evaluation, hold_out, write_evaluation
 from quantize.budget.goal import Budget, BudgetMissed, Standing
@@ -151,7 +151,7 @@ def quantize_file(request: Request) -> Quantized:
 def _in_worker(request: Request, signature: Signature, made: Path) -> QuantizationResult:
     log = made.with_suffix(".log")
     try:
-        with Worker("quantize", log_path=log, preload=("quantize.jobs",)) as worker:
+        with Worker("quantize", log_path=log, preload=("quantize.jobs", *LITERT)) as worker:
             if request.target not in STATIC:
                 return worker.run(_WITHOUT_DATA[request.target], model=request.model, out=made).value
             if request.recipe is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,15 +79,22 @@ def _trials(
 ) -> list[Trial]:
     """One a candidate; a file that LiteRT cannot run is passed over, unless all are."""
     trials: list[Trial] = []
-    failure: QuantizationFailed | None = None
-    for candidate in candidates:
-        path = out.with_name(f".{out.name}.{candidate.method}")
-        try:
-            trials.append(try_recipe(model, path, recipe(candidate), probes))
-        except QuantizationFailed as error:
-            failure = failure or error
-    if not trials and failure is not None:
-        raise failure
+    failures: list[QuantizationFailed] = []
+    with ThreadPoolExecutor(1) as scorer:
+        pending: list[Future[Trial]] = []
+        for candidate in candidates:
+            path = out.with_name(f".{out.name}.{candidate.method}")
+            try:
+                pending.append(try_recipe(model, path, recipe(candidate), probes, scorer))
+            except QuantizationFailed as error:
+                failures.append(error)
+        for each in pending:
+            try:
+                trials.append(each.result())
+            except QuantizationFailed as error:
+                failures.append(error)
+    if not trials and failures:
+        raise failures[0]
     return trials
 
 

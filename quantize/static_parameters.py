@@ -34,6 +34,13 @@ _CONSTRAINTS = {
 class StaticParameters(ParamsGenerator):  # type: ignore[misc]  # the library has no types
     """The library's generator, each operator's config asked of ``config_of``."""
 
+    def __init__(self, unpacked: Any) -> None:
+        """Of an unpacked model, which stays as it is: the library would unpack one of its own."""
+        self.flatbuffer_model = unpacked
+        self._check_tensor_names_are_unique()
+        self.buffer_to_tensors = flatbuffer.buffer_to_tensors(unpacked)
+        self.model_quant_results: Parameters = {}
+
     def generate(self, config_of: ConfigOf, ranges: dict[str, Any], main: int = 0) -> Parameters:
         """What becomes of each tensor, by name. ``ranges`` is ``{tensor: {min, max}}`` and is changed on the way.
 
@@ -41,8 +48,8 @@ class StaticParameters(ParamsGenerator):  # type: ignore[misc]  # the library ha
         """
         for number, graph in enumerate(self.flatbuffer_model.subgraphs):
             info = qtyping.GraphInfo(graph.tensors, self.flatbuffer_model.buffers)
-            graph.operators += flatbuffer.get_subgraph_input_output_operators(graph)
-            for at, operator in enumerate(graph.operators):
+            edges = flatbuffer.get_subgraph_input_output_operators(graph)
+            for at, operator in enumerate([*graph.operators, *edges]):
                 name = self._name(operator)
                 outputs = tuple(graph.tensors[index].name.decode() for index in operator.outputs if index != -1)
                 config = config_of(name, outputs) if number == main else None

@@ -154,13 +154,15 @@ def _finish(recipe: Recipe, unpacked: Any) -> None:
         edges.make_edges_uint8(unpacked)
 
 
-def _static_parameters(recipe: Recipe, ranges: dict[str, Any], main: int, content: bytes) -> dict[str, Any]:
+def _static_parameters(
+    recipe: Recipe, ranges: dict[str, Any], main: int, unpacked: Any, _content: bytes
+) -> dict[str, Any]:
     from quantize.static_parameters import StaticParameters
 
-    return StaticParameters(content).generate(config_of(recipe), ranges, main)
+    return StaticParameters(unpacked).generate(config_of(recipe), ranges, main)
 
 
-def _weight_parameters(recipes: Any, content: bytes) -> dict[str, Any]:
+def _weight_parameters(recipes: Any, _unpacked: Any, content: bytes) -> dict[str, Any]:
     from ai_edge_quantizer.params_generator import ParamsGenerator
 
     found: dict[str, Any] = ParamsGenerator(content).generate_quantization_parameters(recipes, {})
@@ -170,7 +172,7 @@ def _weight_parameters(recipes: Any, content: bytes) -> dict[str, Any]:
 def _quantize(
     model: Path,
     out: Path,
-    parameters_of: Callable[[bytes], dict[str, Any]],
+    parameters_of: Callable[[Any, bytes], dict[str, Any]],
     edit: Callable[[Any], None] | None = None,
 ) -> None:
     """The library's steps on one copy of the model: parameters, instructions, transformation, serialization.
@@ -184,8 +186,8 @@ def _quantize(
 
     content = model.read_bytes()
     try:
-        parameters = parameters_of(content)
         unpacked = unpack(content)
+        parameters = parameters_of(unpacked, content)
         outputs = {index: list(graph.outputs) for index, graph in enumerate(unpacked.subgraphs)}
         instructions = IndexedInstructionsGenerator().quant_params_to_transformation_insts(parameters, unpacked)
         del parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,11 +51,24 @@ class Trial:
         return min((new.middle_db - old.middle_db for old, new in pairs), default=0.0)
 
 
-def try_recipe(model: Path, path: Path, recipe: Recipe, probes: tuple[Observation, ...]) -> Trial:
-    """Make a file by the recipe, run the probes on it, delete it; raises ``QuantizationFailed`` if it does not run."""
+def try_recipe(
+    model: Path, path: Path, recipe: Recipe, probes: tuple[Observation, ...], scorer: Executor
+) -> Future[Trial]:
+    """Make a file by the recipe; ``scorer`` runs the probes on it, while the next one is made, and deletes it.
+
+    Raises ``QuantizationFailed`` if it cannot be made, and so does the future if it does not run.
+    """
     try:
         result = tflite.apply_recipe(model, path, recipe)
-        return Trial(recipe.calibration.method, scores_of(path, result.signature, probes))
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return scorer.submit(_tried, path, result.signature, recipe.calibration.method, probes)
+
+
+def _tried(path: Path, signature: Signature, method: RangeMethod, probes: tuple[Observation, ...]) -> Trial:
+    try:
+        return Trial(method, scores_of(path, signature, probes))
     finally:
         path.unlink(missing_ok=True)
 

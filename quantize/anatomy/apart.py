@@ -20,6 +20,9 @@ from verify.worker import JobOutcome, Worker
 MOST_SECONDS = 300.0
 """A file is worth waiting for longer than what is said of it."""
 
+LITERT = ("ai_edge_litert.interpreter", "pydantic")
+"""What every job on a TFLite file imports, besides its own module."""
+
 
 class AnatomyApart:
     """The process, which imports what it needs while the file is made, and looks at it while that is checked."""
@@ -31,7 +34,7 @@ class AnatomyApart:
 
     def __enter__(self) -> Self:
         log = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="anatomy-"))) / "log"
-        preload, limits = (anatomy_of.__module__,), Limits(timeout_s=MOST_SECONDS)
+        preload, limits = (anatomy_of.__module__, *LITERT), Limits(timeout_s=MOST_SECONDS)
         try:
             self._worker = self._stack.enter_context(Worker("anatomy", log_path=log, preload=preload, limits=limits))
         except OSError as error:

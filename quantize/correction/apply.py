@@ -7,6 +7,7 @@ closer to the float model on those.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,27 +60,27 @@ def after_rounding(
     recipe = result.recipe
     if recipe is None or not set(wanted) - EXACT:
         return result
-    try:
-        refined = refine(model, out, result.signature, samples, wanted)
-    except (OpNotRunnable, QuantizationFailed) as error:
-        return replace(result, notes=(*result.notes, f"corrections: none of weights and biases, for {error.what}"))
-    if not refined.rounded and not refined.biases:
-        return result
-    names = recipe.corrections.names
-    names += tuple(str(each) for each in Correction if each in wanted and each not in (*names, *EXACT))
-    corrections = replace(recipe.corrections, names=names, rounded=refined.rounded, biases=refined.biases)
-    corrected = replace(recipe, corrections=corrections)
-    scratch = out.with_name(f".{out.name}.corrected")
-    try:
-        made = tflite.apply_recipe(model, scratch, corrected)
-        usual, trial = (
-            Trial(recipe.calibration.method, scores_of(path, result.signature, probes)) for path in (out, scratch)
-        )
-        gain = trial.gain_db(usual)
-        told = f"corrections of weights and biases: {gain:+.1f} dB on samples that set nothing"
-        if gain < 0:
-            return replace(result, notes=(*result.notes, f"{told}, so they were left out"))
-        scratch.replace(out)
-    finally:
-        scratch.unlink(missing_ok=True)
+    with ThreadPoolExecutor(1) as scorer:  # the file runs while its layers are refined
+        usual = scorer.submit(scores_of, out, result.signature, probes)
+        try:
+            refined = refine(model, out, result.signature, samples, wanted)
+        except (OpNotRunnable, QuantizationFailed) as error:
+            return replace(result, notes=(*result.notes, f"corrections: none of weights and biases, for {error.what}"))
+        if not refined.rounded and not refined.biases:
+            return result
+        names = recipe.corrections.names
+        names += tuple(str(each) for each in Correction if each in wanted and each not in (*names, *EXACT))
+        corrections = replace(recipe.corrections, names=names, rounded=refined.rounded, biases=refined.biases)
+        scratch = out.with_name(f".{out.name}.corrected")
+        try:
+            made = tflite.apply_recipe(model, scratch, replace(recipe, corrections=corrections))
+            method = recipe.calibration.method
+            trial = Trial(method, scores_of(scratch, result.signature, probes))
+            gain = trial.gain_db(Trial(method, usual.result()))
+            told = f"corrections of weights and biases: {gain:+.1f} dB on samples that set nothing"
+            if gain < 0:
+                return replace(result, notes=(*result.notes, f"{told}, so they were left out"))
+            scratch.replace(out)
+        finally:
+            scratch.unlink(missing_ok=True)
     return replace(made, notes=(*result.notes, told))

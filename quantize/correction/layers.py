@@ -60,7 +60,7 @@ def some_rows(op: Weighted, weights: tuple[int, ...], inputs: Sequence[Array], s
     found = []
     for image in inputs:
         windows = Windows.of(op.operator.builtinOptions, image, (weights[1], weights[2]))
-        found.append(windows.some(windows.padded(image[:1], stored.zero_point), _spread(windows.count, each)))
+        found.append(windows.some(image, _spread(windows.count, each), stored.zero_point))
     return _grouped(op, weights, stored.real(np.concatenate(found)))
 
 

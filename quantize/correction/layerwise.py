@@ -1,7 +1,7 @@
 """Layer after layer: weights rounded to fit what enters the layer in the int8 model, biases to what leaves it.
 
-Float and int8 model run side by side, one op at a time, so that a layer sees the rounding of all layers before it,
-corrected already: 1906.04721's sequential bias correction (section 4.2), and GPTQ on quantized inputs.
+The int8 model runs one op at a time, so that a layer sees the rounding of all layers before it, corrected already:
+1906.04721's sequential bias correction (section 4.2), and GPTQ on quantized inputs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from quantize.correction.decisions import MovedBias, RoundedWeights
+from quantize.correction.entering import Looked, entering_means
 from quantize.correction.gptq import LARGEST_INT4, LARGEST_INT8, Floats, round_columns
 from quantize.correction.layers import Stored, as_columns, from_columns, some_rows
 from quantize.correction.names import Correction
@@ -41,44 +42,64 @@ def refine(
     model: Path, int8: Path, signature: Signature, samples: Sequence[Batch], wanted: Collection[Correction]
 ) -> Refined:
     """What to do to the int8 file; ``samples`` are as the float model takes them, ``signature`` is the int8 file's."""
-    exact = SteppedModel(model, samples)
     stored_samples = [{spec.name: spec.from_torch(each[spec.name]) for spec in signature.inputs} for each in samples]
-    rounded = SteppedModel(int8, stored_samples)
-    original = exact.layers()
+    exact, rounded = SteppedModel(model, ()), SteppedModel(int8, stored_samples)
+    layers = _layers(exact, rounded, len(samples))
+    means = entering_means(model, {name: each.looked for name, each in layers.items()}, samples)
     weights: list[RoundedWeights] = []
     biases: list[MovedBias] = []
-    for name, (number, op) in rounded.layers().items():
-        stored = constant(rounded.model, rounded.graph, op.weights, np.int8)
-        if stored is None or op.shared or name not in original:
-            continue
-        exact.stepper.run_until(original[name][0])
-        rounded.stepper.run_until(number)
-        layer = _Layer(exact, original[name][1], rounded, op)
-        moves_bias = Correction.BIAS in wanted and op.bias >= 0
-        chosen = layer.round(centred=moves_bias) if Correction.ROUND in wanted else stored
-        if (chosen != stored).any():
-            weights.append(RoundedWeights(name, packed(chosen - stored)))
-            replace_constant(rounded.model, rounded.graph, op.weights, chosen)
+    for name, each in layers.items():
+        rounded.stepper.run_until(each.number)
+        layer = _Layer(each, rounded, means[name])
+        moves_bias = Correction.BIAS in wanted and each.op.bias >= 0
+        chosen = layer.round(centred=moves_bias) if Correction.ROUND in wanted else each.stored
+        if (chosen != each.stored).any():
+            weights.append(RoundedWeights(name, packed(chosen - each.stored)))
+            replace_constant(rounded.model, rounded.graph, each.op.weights, chosen)
         if moves_bias:
             biases += layer.move_bias(chosen)
     return Refined(tuple(weights), tuple(biases))
 
 
-class _Layer:
-    """One layer in both models, with what enters it there."""
+@dataclass(frozen=True)
+class _Found:
+    """A layer of the int8 file, the ``number``-th op there, with its weights as stored and as they were."""
 
-    def __init__(self, exact: SteppedModel, original: Weighted, rounded: SteppedModel, op: Weighted) -> None:
-        self._rounded, self._op = rounded, op
-        weights = constant(exact.model, exact.graph, original.weights)
+    number: int
+    op: Weighted
+    stored: Array
+    exact: Floats
+    looked: Looked
+
+
+def _layers(exact: SteppedModel, rounded: SteppedModel, samples: int) -> dict[str, _Found]:
+    """Those with weights of their own, by the name of those, in the order of the int8 file."""
+    original = exact.layers()
+    found = {}
+    for name, (number, op) in rounded.layers().items():
+        stored = constant(rounded.model, rounded.graph, op.weights, np.int8)
+        if stored is None or op.shared or name not in original:
+            continue
+        other = original[name][1]
+        weights = constant(exact.model, exact.graph, other.weights)
         assert weights is not None
-        self._shape: tuple[int, ...] = weights.shape
-        self._weights: Floats = as_columns(op, weights)
-        self._scales = np.array(rounded.graph.tensors[op.weights].quantization.scale, np.float32)
-        count = min(max(FEWEST_ROWS, _ROWS_AN_INPUT * self._weights.shape[1]), MOST_ROWS)
-        stored = _stored(rounded.graph.tensors[op.input])
-        self._rows = some_rows(op, self._shape, rounded.stepper.values(op.input), stored, count)
-        exact_rows = some_rows(op, self._shape, exact.stepper.values(original.input), Stored(), count)
-        self._mean, self._exact_mean = (rows.mean(axis=1, keepdims=True) for rows in (self._rows, exact_rows))
+        inputs = as_columns(other, weights).shape[1]
+        rows = -(-min(max(FEWEST_ROWS, _ROWS_AN_INPUT * inputs), MOST_ROWS) // samples)
+        found[name] = _Found(number, op, stored, weights, Looked(other, weights.shape, rows))
+    return found
+
+
+class _Layer:
+    """One layer of the int8 model, with what enters it there, and on average in the float model."""
+
+    def __init__(self, found: _Found, rounded: SteppedModel, exact_mean: Floats) -> None:
+        self._rounded, self._op, self._exact_mean = rounded, found.op, exact_mean
+        self._shape: tuple[int, ...] = found.exact.shape
+        self._weights: Floats = as_columns(found.op, found.exact)
+        self._scales = np.array(rounded.graph.tensors[found.op.weights].quantization.scale, np.float32)
+        stored, values = _stored(rounded.graph.tensors[found.op.input]), rounded.stepper.values(found.op.input)
+        self._rows = some_rows(found.op, self._shape, values, stored, found.looked.rows * len(values))
+        self._mean = self._rows.mean(axis=1, keepdims=True)
 
     def _by_output(self) -> Floats:
         """(groups, outputs): a scale of all weights counts for each output."""

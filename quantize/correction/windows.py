@@ -13,13 +13,12 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Axis:
-    """A kernel's way along one axis of an image: ``before`` and ``after`` are rows of padding."""
+    """A kernel's way along one axis of an image: ``before`` are rows of padding."""
 
     kernel: int
     stride: int
     dilation: int
     before: int
-    after: int
     count: int
 
     @classmethod
@@ -28,7 +27,12 @@ class Axis:
         reach = (kernel - 1) * dilation + 1
         count = -(-size // stride) if same else (size - reach) // stride + 1
         missing = max((count - 1) * stride + reach - size, 0) if same else 0
-        return cls(kernel, stride, dilation, missing // 2, missing - missing // 2, count)
+        return cls(kernel, stride, dilation, missing // 2, count)
+
+    def seen(self, windows: npt.NDArray[np.int64], size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """(windows, kernel): where each looks, and whether that is inside the image and no padding."""
+        places = windows[:, None] * self.stride + np.arange(self.kernel) * self.dilation - self.before
+        return places.clip(0, size - 1), (places >= 0) & (places < size)
 
 
 @dataclass(frozen=True)
@@ -54,15 +58,15 @@ class Windows:
         """Windows an image."""
         return self.rows.count * self.columns.count
 
-    def padded(self, image: Array, value: float) -> Array:
-        """With ``value``, what stands for 0, around it."""
-        widths = ((0, 0), (self.rows.before, self.rows.after), (self.columns.before, self.columns.after), (0, 0))
-        return np.pad(image, widths, constant_values=value) if any(map(any, widths)) else image
-
-    def some(self, padded: Array, positions: npt.NDArray[np.int64]) -> Array:
-        """(positions, kernel height, kernel width, channels): windows of the first image."""
+    def some(self, image: Array, positions: npt.NDArray[np.int64], padding: float) -> Array:
+        """(positions, kernel height, kernel width, channels): windows of the first image; ``padding`` stands for 0."""
         row, column = np.divmod(positions, self.columns.count)
-        rows = row[:, None] * self.rows.stride + np.arange(self.rows.kernel) * self.rows.dilation
-        columns = column[:, None] * self.columns.stride + np.arange(self.columns.kernel) * self.columns.dilation
-        found: Array = padded[0, rows[:, :, None], columns[:, None, :]]
+        (rows, in_rows), (columns, in_columns) = (
+            self.rows.seen(row, image.shape[1]),
+            self.columns.seen(column, image.shape[2]),
+        )
+        found: Array = image[0, rows[:, :, None], columns[:, None, :]]
+        inside = in_rows[:, :, None] & in_columns[:, None, :]
+        if not inside.all():
+            found[~inside] = padding
         return found
