@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count
+from itertools import count, groupby
 
 import numpy as np
 import tensorflow as tf
@@ -25,6 +25,7 @@ class Trace:
         self.origins = origins
         self._symbols: dict[str, tuple[Tensor, int]] = {}
         self._scalars: dict[str, Tensor] = {}
+        self._vectors: dict[str, Tensor] = {}
         self._known_as: dict[str, Size] = {}
         self._unnamed: set[str] = set()
         self._stored: dict[tuple[int, Layout, Layout], Tensor] = {}
@@ -35,6 +36,7 @@ class Trace:
         """For a subgraph: it knows what is known here, and what it makes is not seen here. Weights are shared."""
         inner = Trace(self.weights)
         inner._symbols, inner._scalars = dict(self._symbols), dict(self._scalars)
+        inner._vectors = dict(self._vectors)
         inner._known_as, inner._unnamed = dict(self._known_as), set(self._unnamed)
         inner._stored, inner._kept = dict(self._stored), list(self._kept)
         inner._numbers = self._numbers
@@ -94,7 +96,45 @@ class Trace:
         dynamic = [size for size in sizes if isinstance(size, Dim)]
         if not dynamic or (infer_one and len(dynamic) == 1 and 0 not in sizes):
             return [-1 if isinstance(size, Dim) else int(size) for size in sizes]
-        return tf.stack([self.scalar(size) for size in sizes])
+        return self.vector(sizes)
+
+    def vector(self, sizes: Sequence[Size]) -> Tensor:
+        """Sizes as one int32 tensor, by GATHER and CONCATENATION, which LiteRT computes before the model runs.
+
+        PACK it computes while the model runs, so that what it shapes is sized only then: the GPU takes no such file.
+        """
+        whole = self._shape_of_one(sizes)
+        if whole is not None:
+            return whole
+        pieces: list[Tensor] = []
+        for is_dynamic, run in groupby(sizes, key=lambda size: isinstance(size, Dim)):
+            stretch = list(run)
+            pieces += (
+                [evaluate(size, self._read_alone) for size in stretch] if is_dynamic else [np.array(stretch, np.int32)]
+            )
+        return tf.concat(pieces, 0) if len(pieces) > 1 else tf.convert_to_tensor(pieces[0])
+
+    def _shape_of_one(self, sizes: Sequence[Size]) -> Tensor | None:
+        """The shape of the tensor whose axes these sizes are, all of them, if there is one."""
+        names = [str(size) for size in sizes if isinstance(size, Dim)]
+        tensor, _ = self._symbols.get(names[0], (None, 0)) if names else (None, 0)
+        if tensor is None or tensor.shape.rank != len(sizes):
+            return None
+        for axis, size in enumerate(sizes):
+            if isinstance(size, Dim):
+                found, place = self._symbols.get(str(size), (None, 0))
+                if found is not tensor or place != axis:
+                    return None
+            elif tensor.shape[axis] != size:
+                return None
+        return tf.shape(tensor)
+
+    def _read_alone(self, symbol: str) -> Tensor:
+        """A symbol as a vector of one entry."""
+        if symbol not in self._vectors:
+            tensor, axis = self._symbols[symbol]
+            self._vectors[symbol] = tf.gather(tf.shape(tensor), [axis])
+        return self._vectors[symbol]
 
     def reshape(self, tensor: Tensor, sizes: Sequence[Size]) -> Tensor:
         """The tensor with other sizes; static ones stay known to shape inference."""
@@ -131,8 +171,8 @@ class Trace:
         return self._stored[key]
 
     def _shape_tensor(self, value: Value) -> Tensor:
-        scalars = [self.scalar(size) for size in np.asarray(value.data).reshape(-1)]
-        return tf.stack(scalars) if value.rank else tf.convert_to_tensor(scalars[0])
+        sizes: list[Size] = list(np.asarray(value.data).reshape(-1))
+        return self.vector(sizes) if value.rank else tf.convert_to_tensor(self.scalar(sizes[0]))
 
     def _relayout(self, tensor: Tensor, source: Layout, sizes: Sequence[Size], target: Layout) -> Tensor:
         if source.folds and target.folds and source.folds != target.folds:

@@ -18,6 +18,7 @@ import numpy as np
 import onnx_ir as ir
 
 from convert.lowering.source import describe
+from convert.rewrites.computed_sizes import computed_sizes
 from convert.rewrites.graph import (
     Array,
     constant,
@@ -80,25 +81,27 @@ def _join(node: ir.Node) -> _Join | None:
         return _Join(source, axis, before, after, None)
     if None in shape[1:]:
         return None
-    between = np.zeros((1, *shape[1:]), pieces[0].dtype)
+    between = np.zeros((1, *(int(size or 0) for size in shape[1:])), pieces[0].dtype)
     return _Join(source, axis, before, after, np.concatenate([*pieces[:place], between, *pieces[place:]], axis))
 
 
 def _repeated(value: ir.Value | None) -> Array | None:
     """The constant that a value is for each sample, with one sample; ``None`` for any other value."""
-    node, shape = (None, None) if value is None else (value.producer(), sizes(value))
-    if node is None or shape is None or len(shape) < 2 or shape[0] is not None or None in shape[1:]:
+    node = None if value is None else value.producer()
+    if node is None or node.op_type not in ("Expand", "ConstantOfShape"):
         return None
-    rest = [int(size or 0) for size in shape[1:]]
-    if node.op_type == "Expand":
-        known = constant(node.inputs[0])
-        alike = known is not None and (known.ndim < len(shape) or known.shape[0] == 1)
-        return np.broadcast_to(known, (1, *rest)) if known is not None and alike else None
+    wanted = computed_sizes(node.inputs[-1]) or ()
+    rest = [size for size in wanted[1:] if isinstance(size, int)]
+    if len(wanted) < 2 or not isinstance(wanted[0], ir.SymbolicDim) or len(rest) != len(wanted) - 1:
+        return None
     if node.op_type == "ConstantOfShape":
         fill = node.attributes.get("value")
         number = np.float32(0) if fill is None else fill.as_tensor().numpy().reshape(())
         return np.full((1, *rest), number)
-    return None
+    known = constant(node.inputs[0])
+    if known is None or known.ndim > len(wanted) or (known.ndim == len(wanted) and known.shape[0] != 1):
+        return None
+    return np.broadcast_to(known, np.broadcast_shapes(known.shape, (1, *rest)))
 
 
 def _pad(node: ir.Node, join: _Join) -> None:
@@ -127,5 +130,5 @@ def _taken_up(result: ir.Value, rows: Array) -> bool:
     known = constant(node.inputs[place])
     if known is None or known.ndim > rows.ndim or np.broadcast_shapes(known.shape, rows.shape) != rows.shape:
         return False
-    set_weight(node, place, known + rows, "rows")
+    set_weight(node, place, np.add(known, rows), "rows")
     return True

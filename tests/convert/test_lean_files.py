@@ -123,6 +123,39 @@ def test_a_transposed_convolution_over_time_moves_nothing(ops: Ops) -> None:
     assert "TRANSPOSE" not in ops(build)
 
 
+def test_a_class_token_is_padding_and_part_of_the_positions(ops: Ops) -> None:
+    def build(c: Case) -> None:
+        x = c.op("MatMul", c.input("N", 5, 4), c.weight(4, 8))
+        sizes = c.op("Concat", c.op("Shape", x, start=0, end=1), c.ints(1, 1), axis=0)
+        token = c.op("Expand", c.weight(1, 1, 8), sizes)
+        places = c.op("Add", c.op("Concat", token, x, axis=1), c.weight(1, 6, 8))
+        c.output(c.op("MatMul", c.op("Gather", places, c.scalar(0), axis=1), c.weight(8, 3)))
+
+    assert ops(build) == {"FULLY_CONNECTED": 2, "PAD": 1, "ADD": 1, "STRIDED_SLICE": 1, "RESHAPE": 1}
+
+
+def test_sizes_are_known_before_the_model_runs(ops: Ops) -> None:
+    """LiteRT prepares GATHER and CONCATENATION of sizes, but not PACK."""
+
+    def build(c: Case) -> None:
+        x = c.input("N", 6, "L", 4)
+        sizes = c.op("Concat", c.op("Gather", c.op("Shape", x), c.ints(0, 2)), c.ints(24), axis=0)
+        c.output(c.op("Relu", c.op("Reshape", c.op("Transpose", x, perm=[0, 2, 1, 3]), sizes)))
+
+    counts = ops(build)
+    assert counts["GATHER"] == 2 * counts["CONCATENATION"]
+    assert "PACK" not in counts
+
+
+def test_the_shape_of_a_whole_tensor_is_read_at_once(ops: Ops) -> None:
+    def build(c: Case) -> None:
+        x = c.input("N", 6, 4)
+        ones = c.op("ConstantOfShape", c.op("Shape", x))
+        c.output(c.op("Sub", x, c.op("Cos", ones)))
+
+    assert ops(build) == {"SHAPE": 1, "FILL": 1, "COS": 1, "SUB": 1}
+
+
 @pytest.mark.parametrize("has_bias", [True, False])
 def test_a_dense_layer_before_a_hard_swish_is_computed_once(ops: Ops, has_bias: bool) -> None:
     def build(c: Case) -> None:

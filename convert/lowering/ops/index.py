@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from convert.layout.dims import Dim
 from convert.layout.layout import Layout
 from convert.layout.value import Tensor, Value
 from convert.lowering.call import Call
@@ -26,13 +27,23 @@ def gather(call: Call) -> Value:
         index = int(indices) % int(source.data.shape[physical])
         return call.result(tf.gather(source.data, index, axis=physical), source.layout.without([axis]))
     if indices.ndim == 0:
-        whole: list[slice | int] = [slice(None)] * source.rank
-        whole[physical] = int(indices)
-        return call.result(source.data[tuple(whole)], source.layout.without([axis]))
+        return call.result(_entry(call, source, physical, int(indices)), source.layout.without([axis]))
     size = source.data.shape[physical]
     if (indices < 0).any():
         indices = np.where(indices < 0, indices + (size or 0), indices)
     return call.result(tf.gather(source.data, indices.astype(np.int32), axis=physical), source.layout)
+
+
+def _entry(call: Call, source: Value, physical: int, index: int) -> Tensor:
+    """One entry of an axis, by a slice that keeps it, as XNNPACK and the GPU take it, where a RESHAPE can drop it."""
+    x = source.data
+    whole: list[slice | int] = [slice(None)] * source.rank
+    left = [size for axis, size in enumerate(source.layout.physical(source.sizes)) if axis != physical]
+    if not tf.as_dtype(x.dtype).is_floating or sum(isinstance(size, Dim) for size in left) > 1 or 0 in left:
+        whole[physical] = index
+        return x[tuple(whole)]
+    whole[physical] = slice(index, index + 1 or None)
+    return call.trace.reshape(x[tuple(whole)], left)
 
 
 def _gather_computed(call: Call, axis: int) -> Value:
