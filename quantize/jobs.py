@@ -13,9 +13,9 @@ from quantize.calibration.calibrate import Calibrated, calibrate
 from quantize.calibration.few import write_few
 from quantize.calibration.method_names import RangeMethod, RangesOption
 from quantize.calibration.samples import SampleStream, digest_of
-from quantize.correction.apply import after_rounding, before_calibration
+from quantize.correction.apply import after_rounding, before_calibration, is_rescalable
 from quantize.correction.fitting import FittingSamples
-from quantize.correction.names import ONLY_INT8, SCALING, Correction, parse_corrections
+from quantize.correction.names import GUARDED, ONLY_INT8, Correction, parse_corrections
 from quantize.correction.patches import prepared
 from quantize.leftovers import require_none
 from quantize.load_check import require_loadable
@@ -94,8 +94,8 @@ def make_int8(
     samples = partial(SampleStream, calibration, signature, max_samples)
     made = partial(_calibrated, model, samples=samples, io=io, ranges=ranges, scheme=scheme)
     result, calibrated = made(out, wanted=wanted)
-    if result.recipe is not None and Correction.NORM in result.recipe.corrections.structure:
-        usual = partial(made, wanted=tuple(each for each in wanted if each is not Correction.NORM))
+    if GUARDED.intersection(wanted) and _is_changed(result):
+        usual = partial(made, wanted=tuple(each for each in wanted if each not in GUARDED))
         result = _better(out, result, calibrated, usual)
     if scheme.require_full_int8:
         require_none(result.float_ops, model.name)
@@ -123,7 +123,7 @@ def _calibrated(
     with ExitStack() as stack:
         source = stack.enter_context(rewritten(model, wide))
         fitting = FittingSamples(source)
-        if SCALING.intersection(wanted):
+        if is_rescalable(source, wanted):
             for sample in samples():
                 fitting.offer(digest_of(sample), sample)
         exact = before_calibration(source, fitting.chosen, wanted, [each.output for each in lifted])
@@ -147,6 +147,11 @@ def _calibrated(
     return result, calibrated
 
 
+def _is_changed(result: QuantizationResult) -> bool:
+    corrections = None if result.recipe is None else result.recipe.corrections
+    return corrections is not None and bool(corrections.structure or corrections.scaled)
+
+
 def _better(
     out: Path,
     result: QuantizationResult,
@@ -162,11 +167,12 @@ def _better(
             for path, each in ((out, result), (other_path, other))
         ]
         gain = trials[0].gain_db(trials[1])
-        told = f"normalisations as L2_NORMALIZATION: {gain:+.1f} dB on samples that set nothing"
+        names = ", ".join(each for each in result.recipe.corrections.names if each in GUARDED) if result.recipe else ""
+        told = f"corrections of the float model ({names}): {gain:+.1f} dB on samples that set nothing"
         if gain >= 0:
             return replace(result, notes=(*result.notes, told))
         other_path.replace(out)
-        return replace(other, notes=(*other.notes, f"{told}, so they were left as they are"))
+        return replace(other, notes=(*other.notes, f"{told}, so they were left out"))
     finally:
         other_path.unlink(missing_ok=True)
 

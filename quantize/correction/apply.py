@@ -13,16 +13,35 @@ from pathlib import Path
 
 from quantize import tflite
 from quantize.calibration.observe import Observation
+from quantize.correction.channels import scalable_channels
 from quantize.correction.decisions import Corrections
+from quantize.correction.equalize import wanted_classes
 from quantize.correction.layerwise import refine
 from quantize.correction.names import EXACT, SCALING, Correction
 from quantize.correction.patches import prepared
 from quantize.correction.rescale import rescale
-from quantize.correction.structure import structure_for
+from quantize.correction.structure import main_subgraph, structure_for
 from quantize.result import QuantizationResult
 from quantize.trial import Trial, scores_of
 from verify.errors import OpNotRunnable, QuantizationFailed
+from verify.flatbuffer import unpack
 from verify.runners.base import Batch
+from verify.runners.tflite_file import open_model
+from verify.runners.tflite_inspect import opcode_names
+
+_NEEDS = {Correction.CONCAT: "CONCATENATION", Correction.RESIDUAL: "ADD"}
+
+
+def is_rescalable(model: Path, wanted: Collection[Correction]) -> bool:
+    """Whether samples are to be looked at before calibration: channels of a float file are to be scaled, and can be."""
+    with open_model(model) as opened:
+        present = set(opcode_names(opened))
+    if not any(_NEEDS.get(each, "") in {"", *present} for each in SCALING.intersection(wanted)):
+        return False
+    own = Corrections(structure=structure_for(model, wanted), own_biases=True)
+    with prepared(model, own) as source:
+        unpacked = unpack(source.read_bytes())
+        return bool(wanted_classes(scalable_channels(unpacked, main_subgraph(source)), wanted).any())
 
 
 def before_calibration(
@@ -39,7 +58,8 @@ def before_calibration(
         return own
     try:
         with prepared(model, own) as source:
-            return replace(own, names=(*structure, *scaling), scaled=rescale(source, samples, wanted))
+            scaled = rescale(source, samples, wanted)
+            return replace(own, names=(*structure, *(scaling if scaled else ())), scaled=scaled)
     except (OpNotRunnable, QuantizationFailed):
         return own
 

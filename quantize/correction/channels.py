@@ -8,6 +8,7 @@ fixed. Channels run along a tensor's last axis.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,17 +44,27 @@ class Channels:
     """Constants that are added to an activation, and the sum: they are scaled as it is."""
     multiplied: list[tuple[int, int, int]] = field(default_factory=list)
     """Activation, constant with a number a channel, and their product: the constant takes up factors of both."""
+    concatenated: list[int] = field(default_factory=list)
+    """What concatenations give."""
+    summed: list[int] = field(default_factory=list)
+    """What sums of activations give."""
     _first: dict[int, int] = field(default_factory=dict)
     _parent: list[int] = field(default_factory=lambda: [0])
 
     def __post_init__(self) -> None:
         self.readers = buffer_readers(self.graph)
+        self._read_by: defaultdict[int, set[str]] = defaultdict(set)
+        for op in self.graph.operators:
+            for at in map(int, op.inputs):
+                self._read_by[at].add(name_of_op(self.model, op))
+        for at in map(int, self.graph.outputs):
+            self._read_by[at].add("")
         self._makers = {int(at): name_of_op(self.model, op) for op in self.graph.operators for at in op.outputs}
 
     def of(self, tensor: int) -> Ids:
         """The class of each channel, 0 where it is fixed."""
         start = self._first[tensor]
-        return np.array([self._root(start + index) for index in range(self.count(tensor))])
+        return np.array([self._root(start + index) for index in range(self.count(tensor))], np.int64)
 
     def count(self, tensor: int) -> int:
         shape = self.graph.tensors[tensor].shape
@@ -62,6 +73,10 @@ class Channels:
     def made_by(self, tensor: int) -> str:
         """The name of the op that gives a tensor; empty for the model's inputs."""
         return self._makers.get(tensor, "")
+
+    def is_only_concatenated(self, tensor: int) -> bool:
+        """Whether nothing else reads it: it is stored at the scale of what the concatenation gives."""
+        return self._read_by[tensor] == {"CONCATENATION"}
 
     def is_float_activation(self, tensor: int) -> bool:
         """Whether an op or the caller gives it, and it is real."""
@@ -106,6 +121,12 @@ class Channels:
             self.fix(*parts, whole)
         for first, second in zip(nodes, self._nodes(whole), strict=False):
             self._join(first, second)
+
+    def tie_repeated(self, part: int, whole: int) -> None:
+        """The channels of the whole are those of the part, again and again."""
+        nodes = self._nodes(part)
+        for at, node in enumerate(self._nodes(whole)):
+            self._join(nodes[at % len(nodes)], node)
 
     def _nodes(self, tensor: int) -> range:
         start = self._first.get(tensor)
@@ -176,6 +197,8 @@ def _add(channels: Channels, operator: Any) -> None:
     if not _homogeneous(operator) or len(constants) == 2:
         _fix_all(channels, operator)
         return
+    if not constants:
+        channels.summed.append(total)
     for at in (first, second):
         if at not in constants:
             channels.tie(at, total)
@@ -215,6 +238,7 @@ def _last(channels: Channels, tensor: int) -> int:
 
 def _concatenate(channels: Channels, operator: Any) -> None:
     parts, whole = list(map(int, operator.inputs)), int(operator.outputs[0])
+    channels.concatenated.append(whole)
     rank = len(channels.graph.tensors[whole].shape)
     if not _homogeneous(operator) or any(constant(channels.model, channels.graph, at) is not None for at in parts):
         _fix_all(channels, operator)
@@ -242,6 +266,31 @@ def _pad(channels: Channels, operator: Any) -> None:
         channels.tie(int(operator.inputs[0]), int(operator.outputs[0]))
 
 
+def _slice(channels: Channels, operator: Any) -> None:
+    """Of places, not of channels."""
+    source, part = int(operator.inputs[0]), int(operator.outputs[0])
+    if channels.count(source) == channels.count(part) and _rank(channels, source) == _rank(channels, part):
+        channels.tie(source, part)
+    else:
+        _fix_all(channels, operator)
+
+
+def _rank(channels: Channels, tensor: int) -> int:
+    return len(channels.graph.tensors[tensor].shape)
+
+
+def _reshape(channels: Channels, operator: Any) -> None:
+    """Places that become channels have the factors of theirs, one place after the other."""
+    source, target = int(operator.inputs[0]), int(operator.outputs[0])
+    before, after = channels.count(source), channels.count(target)
+    shape = [int(size) for size in channels.graph.tensors[source].shape]
+    trailing = {int(np.prod(shape[at:])) for at in range(1, len(shape))}
+    if before == 0 or after not in trailing:
+        _fix_all(channels, operator)
+    else:
+        channels.tie_repeated(source, target)
+
+
 _RULES: dict[str, Callable[[Channels, Any], None]] = {
     "CONV_2D": _weighted,
     "DEPTHWISE_CONV_2D": _weighted,
@@ -250,7 +299,9 @@ _RULES: dict[str, Callable[[Channels, Any], None]] = {
     "SUB": _add,
     "MUL": _mul,
     "CONCATENATION": _concatenate,
-    "RESHAPE": _pass,
+    "RESHAPE": _reshape,
+    "STRIDED_SLICE": _slice,
+    "SLICE": _slice,
     **dict.fromkeys(_REDUCING, _reduce),
     **dict.fromkeys(_PADDING, _pad),
 }

@@ -10,21 +10,27 @@ Behind a normalisation the same is SmoothQuant (2211.10438), equation 3: the nor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
 
 from quantize.correction.channels import Channels
+from quantize.correction.names import Correction
 from quantize.correction.unpacked import Weighted
 
 Floats = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
 
 STRENGTH = 0.5
 """0 leaves all of the spread in the activations, 1 none."""
 LARGEST = 16.0
 """A channel in which there is next to nothing gets no more room than this."""
+
+
+_GROWTHS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -47,19 +53,12 @@ def scalings(
     channels: Channels,
     seen: Mapping[int, ChannelExtremes],
     *,
-    plain: bool,
-    normalised: bool,
+    wanted: Collection[Correction],
     strength: float = STRENGTH,
 ) -> list[Scaling]:
-    """The factors of every constant that changes, given what the activations' values were.
-
-    ``normalised`` classes are those that a constant is multiplied into, ``plain`` are all others.
-    """
+    """The factors of every constant that changes, given what the activations' values were."""
     factors = _factors(channels, seen, strength)
-    behind = np.zeros(len(factors), bool)
-    for _, _, product in channels.multiplied:
-        behind[channels.of(product)] = True
-    factors[(behind & (not normalised)) | (~behind & (not plain))] = 1
+    factors[~wanted_classes(channels, wanted)] = 1
     found = []
     for op in channels.weighted:
         found += _of_layer(channels, op, factors[channels.of(op.input)], factors[channels.of(op.output)])
@@ -69,17 +68,53 @@ def scalings(
     return [each for each in found if (each.factors != 1).any()]
 
 
+def wanted_classes(channels: Channels, wanted: Collection[Correction]) -> Flags:
+    """The classes that these corrections scale: one that a constant is multiplied into is behind a normalisation."""
+    behind = _classes(channels, [product for _, _, product in channels.multiplied])
+    chosen = behind & (Correction.SMOOTH in wanted)
+    chosen |= ~behind & (Correction.EQUALIZE in wanted)
+    chosen |= ~behind & _classes(channels, channels.concatenated) & (Correction.CONCAT in wanted)
+    chosen |= ~behind & _classes(channels, channels.summed) & (Correction.RESIDUAL in wanted)
+    chosen[0] = False
+    return chosen
+
+
+def _classes(channels: Channels, tensors: Iterable[int]) -> Flags:
+    found = np.zeros(channels.size, bool)
+    for tensor in tensors:
+        found[channels.of(tensor)] = True
+    return found
+
+
 def _factors(channels: Channels, seen: Mapping[int, ChannelExtremes], strength: float) -> Floats:
     """By class: what the tensor with the least room for it allows. Fixed channels have 1."""
     room = np.full(channels.size, np.inf)
     for tensor, each in seen.items():
-        with np.errstate(divide="ignore", invalid="ignore"):
-            own = np.fmin(each.high.max(initial=0) / each.high, each.low.min(initial=0) / each.low)
-        np.minimum.at(room, channels.of(tensor), np.where(np.isnan(own), np.inf, own))
+        if channels.is_only_concatenated(tensor):
+            continue
+        np.minimum.at(room, channels.of(tensor), room_of(each))
     room[0] = 1.0
     room[~np.isfinite(room)] = 1.0
     factors: Floats = np.clip(room**strength, 1.0, LARGEST).astype(np.float32)
     return factors
+
+
+def room_of(each: ChannelExtremes) -> Floats:
+    """By how much each channel of a tensor can be widened within the range that leaves least noise: the shorter side
+    of the tensor's own may grow, for a tail that all channels have (SiLU's, leaky ReLU's) would let none grow.
+    """
+    high, low = each.high.astype(np.float64), -each.low.astype(np.float64)
+    top, bottom = high.max(initial=0), low.max(initial=0)
+    shorter, longer = min(top, bottom), max(top, bottom)
+    rooms = []
+    for grown in [shorter * growth for growth in _GROWTHS if shorter * growth <= longer] or [shorter]:
+        limits = (longer, grown) if top >= bottom else (grown, longer)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            own = np.fmin(limits[0] / high, limits[1] / low)
+        own[~np.isfinite(own)] = np.inf
+        rooms.append(((longer + grown) ** 2 * float(np.mean(np.clip(own, 1, LARGEST) ** -2.0)), own))
+    _, best = min(rooms, key=itemgetter(0))
+    return np.asarray(best, np.float32)
 
 
 def _of_layer(channels: Channels, op: Weighted, entering: Floats, leaving: Floats) -> list[Scaling]:

@@ -16,6 +16,10 @@ class Correction(StrEnum):
     """A batch norm that no layer took in becomes one op: one rounding, not two."""
     EQUALIZE = "equalize"
     """Channels of an activation are made equally wide, where ReLU and sums let factors pass (1906.04721)."""
+    CONCAT = "concat"
+    """The same for channels that a concatenation joins alone: no branch is crushed by the scale that all share."""
+    RESIDUAL = "residual"
+    """The same for channels that sums of activations join alone."""
     SMOOTH = "smooth"
     """The same after a normalisation, whose own factors take it up (2211.10438)."""
     ROUND = "gptq"
@@ -30,13 +34,16 @@ STRUCTURAL = frozenset({Correction.NORM, Correction.AFFINE})
 ONLY_INT8 = frozenset({Correction.NORM})
 """LiteRT has no int16 kernel for what these put there."""
 
-SCALING = frozenset({Correction.EQUALIZE, Correction.SMOOTH})
+SCALING = frozenset({Correction.EQUALIZE, Correction.CONCAT, Correction.RESIDUAL, Correction.SMOOTH})
 """These change constants by what samples show."""
 
 EXACT = STRUCTURAL | SCALING
 """These change no result of the float model; the others change how it is rounded."""
 
-AUTO: tuple[Correction, ...] = (Correction.NORM, Correction.AFFINE, Correction.ROUND, Correction.BIAS)
+GUARDED = frozenset({Correction.NORM, Correction.AFFINE, Correction.CONCAT})
+"""Exact ones that are kept only where the int8 file comes closer to the float model by them."""
+
+AUTO: tuple[Correction, ...] = (*(each for each in Correction if each in GUARDED), Correction.ROUND, Correction.BIAS)
 """What ``auto`` comes to."""
 
 

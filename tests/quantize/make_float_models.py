@@ -217,6 +217,17 @@ def norm_after_join(image):
     return classify(tf.nn.relu(x * np.geomspace(0.1, 4, 16).astype(np.float32) + normal(16)))
 
 
+def sliced(image):
+    x = tf.nn.max_pool2d(tf.nn.relu(uneven_conv(image, 8)), 2, 2, "VALID")[:, 1:, :-1]
+    return classify(tf.nn.relu(conv(x, 8)))
+
+
+def branches(image):
+    small = tf.nn.conv2d(image, normal(3, 3, 3, 4, fan_in=27) * 0.02, 1, "SAME")
+    x = tf.concat([uneven_conv(image, 8), small], -1)
+    return classify(tf.nn.relu(conv(x, 8, 1)))
+
+
 save("mixed", mixed, IMAGE)
 save("leaky", leaky, IMAGE)
 save("sine_edges", sine_edges, IMAGE)
@@ -233,5 +244,18 @@ save("padded_attention", padded_attention, IMAGE)
 save("unread_part", unread_part, IMAGE)
 save("looping", looping, IMAGE)
 save("mask", mask, IMAGE)
-for each in (uneven, joined, grouped, normalised, clipped, gated, strided, correlated, layer_norms, norm_after_join):
+for each in (
+    uneven,
+    joined,
+    grouped,
+    normalised,
+    clipped,
+    gated,
+    strided,
+    correlated,
+    layer_norms,
+    norm_after_join,
+    sliced,
+    branches,
+):
     save(each.__name__, each, IMAGE)

@@ -8,7 +8,7 @@ import pytest
 from quantize.correction import apply
 from quantize.correction.decisions import MovedBias
 from quantize.correction.layerwise import Refined
-from quantize.correction.names import Correction, parse_corrections
+from quantize.correction.names import NAMES, Correction, parse_corrections
 from quantize.correction.patches import packed
 from quantize.jobs import make_int8, remake_int8
 from quantize.recipe import IoType, Precision, write_recipe
@@ -17,7 +17,7 @@ from verify.errors import InputError
 from verify.metrics import error_sums
 from verify.runners.tflite_file import tflite_signature
 
-ALL = "equalize,smooth,gptq,bias"
+ALL = ",".join(NAMES)
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,11 @@ import pytest
 
 from quantize.correction.apply import before_calibration
 from quantize.correction.decisions import Corrections
+from quantize.correction.equalize import ChannelExtremes, room_of
 from quantize.correction.names import Correction
 from quantize.correction.patches import opened, prepared
 from quantize.correction.stepped_model import SteppedModel
+from verify.stepping.contents import name_of_op
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,9 @@ def outputs(path, samples) -> list[np.ndarray]:
         ("uneven", Correction.EQUALIZE),
         ("grouped", Correction.EQUALIZE),
         ("joined", Correction.EQUALIZE),
+        ("joined", Correction.CONCAT),
+        ("sliced", Correction.EQUALIZE),
+        ("branches", Correction.CONCAT),
         ("normalised", Correction.SMOOTH),
     ],
 )
@@ -72,3 +77,31 @@ def _spread(path, samples) -> float:
     (_, first), *_ = run.layers().values()
     widths = np.max([each.reshape(-1, each.shape[-1]).max(0) for each in found[first.output]], axis=0)
     return float(widths.max() / widths.min())
+
+
+def test_the_small_branch_of_a_concatenation_is_not_crushed(float_models, samples):
+    path = float_models / "branches.tflite"
+    corrections = before_calibration(path, samples, {Correction.CONCAT})
+    assert corrections.names == ("concat",)
+    with prepared(path, corrections) as changed:
+        assert _joined_widths(path, samples).min() < 0.05
+        assert _joined_widths(changed, samples).min() > 0.1
+
+
+def _joined_widths(path, samples) -> np.ndarray:
+    """Of each channel of the one concatenation, beside the widest."""
+    run = SteppedModel(path, samples, lambda tensor, values: found.update({tensor: values}))
+    found: dict[int, list[np.ndarray]] = {}
+    run.stepper.finish()
+    (joined,) = [each.outputs[0] for each in run.graph.operators if name_of_op(run.model, each) == "CONCATENATION"]
+    widths = np.max([np.abs(each).reshape(-1, each.shape[-1]).max(0) for each in found[int(joined)]], axis=0)
+    return widths / widths.max()
+
+
+def test_a_tail_that_all_channels_have_may_grow():
+    """SiLU's -0.28: were it the limit, no channel could be widened."""
+    low, high = np.full(8, -0.28, np.float32), np.geomspace(0.5, 8, 8).astype(np.float32)
+    room = room_of(ChannelExtremes(low, high))
+    assert room.min() >= 1
+    assert room[0] > 3
+    assert (room * high).max() <= 8.001

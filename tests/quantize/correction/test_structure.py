@@ -65,7 +65,7 @@ def test_normalisations_of_quiet_rows_gain(make, infer, float_models):
     source = float_models / "layer_norms.tflite"
     (plain, _), (normed, result) = make("layer_norms", "none"), make("layer_norms", "norm")
     assert result.recipe.corrections.structure == ("norm",)
-    assert "L2_NORMALIZATION: +" in result.notes[-1]
+    assert "float model (norm): +" in result.notes[-1]
     assert sqnr_db(infer, source, normed) > sqnr_db(infer, source, plain) + 3
 
 
