@@ -26,6 +26,7 @@ def environment() -> jinja2.Environment:
         "dims": words.dims,
         "error": words.error,
         "joined": words.joined,
+        "in_brief": _in_brief,
         "layout": words.layout,
         "milliseconds": words.milliseconds,
         "moment": _moment,
@@ -57,6 +58,11 @@ def _bar(value: float, largest: float) -> str:
 
 def _sqnr(output: OutputComparison) -> str:
     return "identical" if output.identical else words.decibels(output.sqnr_db)
+
+
+def _in_brief(text: str) -> str:
+    """Without what is said in parentheses at its end."""
+    return text.partition(" (")[0]
 
 
 def _moment(iso: str) -> str:

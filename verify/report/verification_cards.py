@@ -26,11 +26,21 @@ class ModelCard:
     edge: EdgeReport | None
     fidelity: str
     """Against the first model: ``113.2 dB``, ``identical``, the failure's name, or a dash."""
+    to_first: Verdict | None = None
+    """Of the edge from the first model."""
 
     @property
     def verdict(self) -> Verdict | None:
         """Of its worst edge."""
         return self.edge.verdict if self.edge else None
+
+    @property
+    def standing(self) -> str:
+        """The verdict in words; of a model that agrees with the first, what alone it does not agree with."""
+        if self.edge is None:
+            return ""
+        alone = self.edge.verdict is not Verdict.PASS and self.to_first is Verdict.PASS
+        return f"{self.edge.verdict}, beside {self.edge.expected} only" if alone else str(self.edge.verdict)
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ def model_cards(verification: Verification) -> tuple[ModelCard, ...]:
         judging = [edge for edge in verification.edges if edge.actual == model.name]
         to_first = next((edge for edge in judging if edge.expected == first), None)
         worst = min(judging, key=lambda edge: _ORDER.index(edge.verdict), default=None)
-        found.append(ModelCard(model, worst, cards.fidelity(to_first)))
+        found.append(ModelCard(model, worst, cards.fidelity(to_first), to_first.verdict if to_first else None))
     return tuple(found)
 
 
@@ -119,7 +129,8 @@ def also_measured(edge: EdgeReport) -> tuple[str, ...]:
     for output in edge.outputs:
         sides = ((edge.expected, output.expected_nonfinite), (edge.actual, output.actual_nonfinite))
         said += [_strange(output.name, side, ledger) for side, ledger in sides if ledger]
-    said += [it.explanation for it in (edge.top1, edge.task) if it]
+    said += [edge.top1.explanation] if edge.top1 and edge.top1.agreeing < edge.top1.samples else []
+    said += [edge.task.explanation] if edge.task else []
     return (*said, *edge.notes)
 
 

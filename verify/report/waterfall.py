@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 26, 30
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 26, 44
 _LEAST_SPAN_DB = 20.0
 _ABOVE = 5
 """Pixels above the highest tick: where both are identical."""
