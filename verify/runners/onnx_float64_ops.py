@@ -34,7 +34,7 @@ class Conv(OpRun):  # type: ignore[misc]  # onnx is not typed
         for tap, values in window.taps(padded, sizes):
             columns = values.reshape(batch, groups, channels, -1)
             place: tuple[Any, ...] = (..., *tap)
-            factor = split[place]
+            factor = np.ascontiguousarray(split[place])  # numpy multiplies anything else without BLAS
             total += factor * columns if channels == made == 1 else factor @ columns
         result = total.reshape(batch, -1, *sizes)
         return (result if bias is None else result + bias.reshape(-1, *([1] * len(sizes))),)
