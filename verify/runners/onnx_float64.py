@@ -19,7 +19,7 @@ from verify.rounding.onnx_ops import op_roundings
 
 MOST_SAMPLES = 3
 MOST_WORK = 2e9
-"""Multiply-adds over all samples: about a second."""
+"""Multiply-adds over all samples: about half a second."""
 MOST_LOOPED = 1e5
 """Values of ops that the reference implementation computes one by one in Python."""
 LOOPED = frozenset({"Upsample", "GridSample", "RoiAlign", "DeformConv", "MaxUnpool", "LpPool", "Col2Im"})
