@@ -14,6 +14,8 @@ from verify.threads import runtime_threads
 
 Values = npt.NDArray[Any]
 
+WORTH_THREADS_BYTES = 2**22
+"""Of weights and what enters an op, for one sample."""
 
 WITH_SUBGRAPHS = frozenset({"IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_COMPOSITE"})
 """Ops that compute in other subgraphs of their file."""
@@ -91,7 +93,7 @@ def run_op(content: bytes, inputs: Sequence[list[Values]]) -> list[list[Values]]
     try:
         interpreter = Interpreter(
             model_content=content,
-            num_threads=runtime_threads(),
+            num_threads=_threads(content, inputs),
             experimental_op_resolver_type=OpResolverType.BUILTIN,
         )
         taken = [each["index"] for each in interpreter.get_input_details()]
@@ -112,3 +114,9 @@ def run_op(content: bytes, inputs: Sequence[list[Values]]) -> list[list[Values]]
     except (RuntimeError, ValueError) as error:
         raise OpNotRunnable(f"LiteRT cannot run an op by itself: {error}") from error
     return found
+
+
+def _threads(content: bytes, inputs: Sequence[list[Values]]) -> int:
+    """One for what is done before a second thread has started: an op by itself is small in most nets."""
+    size = len(content) + sum(values[0].nbytes for values in inputs if values)
+    return runtime_threads() if size > WORTH_THREADS_BYTES else 1
