@@ -68,3 +68,16 @@ def test_a_window_that_would_see_a_new_row_keeps_its_padding():
     net = stem("a = Relu(c)", "kernel_shape = [3, 3], strides = [3, 3], pads = [0, 0, 2, 2]", size=26)
     assert net.attribute("Conv", "pads") == [1, 1, 1, 1]
     assert net.difference() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernel", "widened"), [(3, 3, True), (9, 3, True), (16, 3, False), (64, 3, False), (8, 1, False)]
+)
+def test_new_rows_are_computed_where_that_is_less_work_than_a_padded_copy(channels, kernel, widened):
+    text = f"""net (float[N, {channels}, 16, 16] x) => (float[N, 4, 8, 8] y) {{
+        c = Conv <auto_pad = "NOTSET", pads = [{", ".join([str(kernel // 2)] * 4)}]> (x, w) a = Relu(c)
+        y = MaxPool <{STEM}> (a) }}"""
+    weight = np.random.default_rng(0).standard_normal((4, channels, kernel, kernel)).astype(np.float32)
+    net = Rewritten(text, w=weight)
+    assert net.ops == {"Conv": 1, "Relu": 1, "MaxPool": 1, ("Slice" if widened else "Pad"): 1}
+    assert net.difference() < 1e-6
