@@ -9,8 +9,10 @@ from typing import Any
 
 from verify.batches import batch_paths
 from verify.errors import SamplesInvalid
+from verify.mapped_arrays import mapped_arrays
 from verify.samples.iterable_samples import write_iterable
-from verify.samples.source import ImageFolder, parse_samples
+from verify.samples.load import open_samples
+from verify.samples.source import ArrayFile, ImageFolder, parse_samples
 from verify.samples.spec import ImagePreprocessing, InputSpec
 from verify.samples.write import write_calibration
 from verify.signature import Signature, TensorSpec
@@ -65,6 +67,10 @@ def calibration_batches(
     if Path(source).is_dir() and batch_paths(Path(source)):
         return CalibrationBatches(Path(source), signature)
     parsed = parse_samples(source)
+    if isinstance(parsed, ArrayFile) and parsed.path.suffix == ".npz":
+        inputs = sample_inputs(signature)
+        if worker.run(are_batches_already, source=parsed, inputs=inputs, max_samples=max_samples).value:
+            return CalibrationBatches(parsed.path, signature)
     if isinstance(parsed, ImageFolder):
         signature = replace(signature, inputs=tuple(map(_as_image, signature.inputs)))
     written = worker.run(
@@ -78,6 +84,17 @@ def calibration_batches(
     notes = tuple(f"{each.subject}: {each.reason}" for each in written.refusals)
     described = (f"samples: {written.description}",) if isinstance(parsed, ImageFolder) else ()
     return CalibrationBatches(folder, signature, (*described, *notes))
+
+
+def are_batches_already(source: ArrayFile, inputs: tuple[InputSpec, ...], max_samples: int) -> bool:
+    """Job: whether a ``.npz`` holds what would be written of it, so that it can be read in place.
+
+    Raises ``SamplesInvalid`` when one of its samples does not fit the model.
+    """
+    reader, arrays = open_samples(source, inputs), mapped_arrays(source.path)
+    if set(arrays) != {spec.name for spec in inputs} or not 0 < (reader.count or 0) <= max_samples:
+        return False
+    return all(arrays[spec.name].dtype == spec.dtype for spec in inputs) and all(reader.read(range(reader.count or 0)))
 
 
 def sample_inputs(signature: Signature, normalisation: Normalisation | None = None) -> tuple[InputSpec, ...]:

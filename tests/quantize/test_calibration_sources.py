@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 from quantize import quantize
+from quantize.calibration.sources import are_batches_already
 from quantize.recipe import read_recipe
 from verify.batches import batch_paths, read_batch
 from verify.errors import SamplesInvalid
 from verify.samples.iterable_samples import write_iterable
-from verify.samples.source import ImageFolder
+from verify.samples.source import ArrayFile, ImageFolder
 from verify.samples.spec import InputSpec
 from verify.samples.write import write_calibration
 
@@ -130,3 +131,27 @@ def test_default_ranges_are_two_numbers_around_zero(text, float_models, tmp_path
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--default-ranges" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arrays", "in_place"),
+    [
+        ({"image": np.zeros((5, 3, 4, 4), np.float32)}, True),
+        ({"image": np.zeros((6, 3, 4, 4), np.float32)}, False),
+        ({"image": np.zeros((5, 3, 4, 4))}, False),
+        ({"photo": np.zeros((5, 3, 4, 4), np.float32)}, False),
+        ({"image": np.zeros((5, 3, 4, 4), np.float32), "truth": np.zeros(3)}, False),
+    ],
+    ids=["as the model takes them", "more than wanted", "float64", "another name", "with labels"],
+)
+def test_samples_that_are_as_the_model_takes_them_are_read_in_place(arrays, in_place, tmp_path):
+    np.savez(tmp_path / "data.npz", **arrays)
+    assert are_batches_already(ArrayFile(tmp_path / "data.npz"), IMAGE, 5) is in_place
+
+
+def test_a_sample_with_nan_is_refused_before_it_is_read_in_place(tmp_path):
+    images = np.zeros((5, 3, 4, 4), np.float32)
+    images[3, 1, 2, 0] = np.nan
+    np.savez(tmp_path / "data.npz", image=images)
+    with pytest.raises(SamplesInvalid, match="sample 3: input image has NaN or infinite values"):
+        are_batches_already(ArrayFile(tmp_path / "data.npz"), IMAGE, 5)
