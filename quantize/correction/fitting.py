@@ -11,7 +11,8 @@ from verify.runners.base import Batch
 MOST_SAMPLES = 64
 FEWEST_SAMPLES = 4
 MOST_BYTES = 2**29
-"""Of activations that all samples make on their way: bounds time and memory. MobileNetV2 makes 30 MB a sample."""
+"""Of activations that all samples make on their way: bounds time and memory. MobileNetV2 makes 30 MB a sample. Half as
+much saves it 0.2 s; ResNet18 loses nothing by it, ShuffleNetV2 0.3 dB (means of five draws, which differ by 0.4)."""
 
 
 class FittingSamples:
