@@ -25,7 +25,7 @@ from verify.localise.permuted import wrong_transposition
 from verify.localise.recorded import read_recording
 from verify.localise.recording import Recording, record, samples_of
 from verify.localise.reproducer import write_reproducer
-from verify.localise.sizes import first_resized, told_size
+from verify.localise.sizes import first_resized, told_size, told_sizes
 from verify.localise.steps import Values, open_steps
 from verify.report.types import Refusal
 from verify.report.verification import Culprit, Layer, Localisation
@@ -144,8 +144,10 @@ def _lost(alignment: Alignment, trusted: Recording, own: Recording, *, quantized
 def _found(guilty: Aligned, alignment: Alignment, layers: list[Aligned], trusted: Recording, own: Recording) -> Culprit:
     """The layer that is wrong, or a transposition before it that makes it wrong."""
     quantized = trusted.graph.quantized or own.graph.quantized
-    explanation = explanation_of(guilty, layers, quantized=quantized)
     golden = alignment.run.golden(guilty)
+    given = alignment.run.computed(guilty.tensor)
+    sizes = "" if given is None else told_sizes(given.shape[1:], golden.shape[1:])
+    explanation = explanation_of(guilty, layers, quantized=quantized, sizes=sizes)
     local_db = -math.inf if guilty.local_sqnr_db is None else guilty.local_sqnr_db
     right_db = max(alignment.same_db, QUANTIZED_BOUND_DB, local_db + _CLEARLY_BETTER_DB)
 

@@ -64,13 +64,13 @@ def _is_fault(layer: Aligned, usual_db: float, levels_bound: float, *, quantized
     return local < QUANTIZED_BOUND_DB and local < usual_db - QUANTIZED_BELOW_OTHERS_DB
 
 
-def explanation_of(layer: Aligned, layers: Sequence[Aligned], *, quantized: bool) -> str:
-    """One sentence with the numbers that decided."""
+def explanation_of(layer: Aligned, layers: Sequence[Aligned], *, quantized: bool, sizes: str = "") -> str:
+    """One sentence with the numbers that decided; ``sizes`` are the given and the expected, where they differ."""
     others = [_decibels(each) for each in layers if each is not layer]
     usual = statistics.median(others) if others else math.inf
     told = "exact" if usual == math.inf else f"{usual:.0f} dB"
     own = _decibels(layer)
-    given = "something of another size, or not finite" if own == -math.inf else f"{own:.0f} dB"
+    given = (sizes or "values that are not finite") if own == -math.inf else f"{own:.0f} dB"
     ops = " → ".join(f"{op.kind} {op.index}" for op in layer.ops)
     text = f"{ops}, fed what the trusted model has there, gives {given}; the median of the other layers is {told}"
     if quantized and layer.local_levels is not None and math.isfinite(layer.local_levels):

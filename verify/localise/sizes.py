@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from verify.localise.graph import Graph, Op
 from verify.localise.recording import Recording
 
@@ -24,12 +26,19 @@ def told_size(graph: Graph, own: Recording, op: Op, stopped: Op | None) -> str:
     for tensor in op.outputs:
         if _as_declared(graph, own, tensor) is False:
             given, declared = _shape(own, tensor), graph.sizes[tensor]
-            wanted = "×".join("?" if size is None else str(size) for size in declared)
-            told = "×".join(map(str, given))
             after = "" if stopped is None else f"; {stopped.kind} {stopped.index} cannot run on that"
-            return f"{op.kind} {op.index} gives {told} where the file declares {wanted}{after}."
+            return f"{op.kind} {op.index} gives {_written(given)} where the file declares {_written(declared)}{after}."
     why = own.missing.get(f"{op.kind} {op.index}", "")
     return f"{op.kind} {op.index} cannot run on what it reads, which has the sizes that the file declares: {why}"
+
+
+def told_sizes(given: Sequence[int], expected: Sequence[int]) -> str:
+    """A phrase where two sizes differ, else nothing."""
+    return "" if tuple(given) == tuple(expected) else f"{_written(given)} where {_written(expected)} is expected"
+
+
+def _written(sizes: Sequence[int | None]) -> str:
+    return "×".join("?" if size is None else str(size) for size in sizes)
 
 
 def _as_declared(graph: Graph, own: Recording, tensor: str) -> bool | None:

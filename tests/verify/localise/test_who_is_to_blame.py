@@ -9,6 +9,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from verify.batches import write_batch
 from verify.localise.compare import compare_layers
+from verify.localise.graph import Graph, Op
+from verify.localise.recording import Recording, TensorStore
+from verify.localise.sizes import first_resized, told_size
 from verify.opening import open_model
 
 WEIGHTS = ("key", "query", "other", "last")
@@ -102,9 +105,41 @@ def sliced(end: int) -> onnx.ModelProto:
     return _model(nodes, {**ends, "weight": random.normal(size=(4, 5)).astype(np.float32)})
 
 
-def test_where_a_model_stops_the_first_op_with_another_size_than_declared_is_named(runtime_worker, tmp_path):
+def test_an_op_that_gives_another_size_is_told_with_both_sizes(runtime_worker, tmp_path):
     right, wrong = sliced(4), sliced(4)
     wrong.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.array([3]), "end"))
     found = culprit(runtime_worker, tmp_path, right, wrong)
     assert (found.layer.op, found.layer.op_index) == ("Slice", 1)
-    assert found.explanation == "Slice 1 gives 1×5×3 where the file declares ?×5×4; MatMul 3 cannot run on that."
+    assert "gives 1×5×3 where 1×5×4 is expected" in found.explanation
+
+
+def expanded(axis: int) -> onnx.ModelProto:
+    """Rows plus zeros of their size."""
+    nodes = [
+        helper.make_node("Shape", ["rows"], ["shape"]),
+        helper.make_node("Concat", ["shape"], ["joined"], axis=axis),
+        helper.make_node("Expand", ["zero", "joined"], ["zeros"]),
+        helper.make_node("Add", ["rows", "zeros"], ["sum"]),
+        helper.make_node("Relu", ["sum"], ["scores"]),
+    ]
+    return _model(nodes, {"zero": np.zeros(1, np.float32)})
+
+
+def test_an_op_that_cannot_run_on_what_is_as_declared_is_named(runtime_worker, tmp_path):
+    wrong = expanded(0)
+    wrong.graph.node[1].attribute[0].i = 1
+    found = culprit(runtime_worker, tmp_path, expanded(0), wrong)
+    assert (found.layer.op, found.layer.op_index) == ("Concat", 1)
+    assert found.explanation.startswith("Concat 1 cannot run on what it reads")
+
+
+def test_the_first_op_that_leaves_the_declared_sizes_is_told(tmp_path):
+    ops = tuple(Op(at, kind, (str(at),), (str(at + 1),)) for at, kind in enumerate(("CONV_2D", "PAD", "RESHAPE")))
+    sizes = {"0": (None, 8, 8, 3), "1": (None, 8, 8, 4), "2": (None, 9, 9, 4)}
+    graph = Graph(ops, {"image": "0"}, {"scores": "3"}, sizes=sizes)
+    own = Recording(graph, TensorStore(tmp_path))
+    for tensor, shape in {"0": (1, 1, 8, 8, 3), "1": (1, 1, 4, 4, 4), "2": (1, 1, 5, 5, 4)}.items():
+        own.keep(tensor, np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+    assert first_resized(graph, own, ops[2]) is ops[0]
+    told = told_size(graph, own, ops[0], ops[2])
+    assert told == "CONV_2D 0 gives 1×4×4×4 where the file declares ?×8×8×4; RESHAPE 2 cannot run on that."
