@@ -19,14 +19,15 @@ from verify.localise.candidates import Candidates
 from verify.localise.culprit import FLOAT_BOUND_DB, QUANTIZED_BOUND_DB, culprit_of, explanation_of
 from verify.localise.golden_run import GoldenRun
 from verify.localise.graph import Op
-from verify.localise.kinds import counterparts
+from verify.localise.kinds import class_of, counterparts
 from verify.localise.naming import between, code_behind, named, readers_of
 from verify.localise.permuted import wrong_transposition
 from verify.localise.recorded import read_recording
 from verify.localise.recording import Recording, record, samples_of
 from verify.localise.reproducer import write_reproducer
 from verify.localise.sizes import first_resized, told_size, told_sizes
-from verify.localise.steps import Values, open_steps
+from verify.localise.steps import Steps, Values, open_steps
+from verify.localise.why import difference
 from verify.report.types import Refusal
 from verify.report.verification import Culprit, Layer, Localisation
 from verify.signature import TensorSpec
@@ -63,9 +64,10 @@ def compare_layers(
     """
     names = names or Names()
     with tempfile.TemporaryDirectory(prefix="verify-layers-") as scratch:
+        theirs: Steps | None = None
         if recorded is None:
-            fed = samples_of(expected, batches, {}, samples)
-            trusted = record(open_steps(expected), fed, Path(scratch, "trusted"))
+            theirs, fed = open_steps(expected), samples_of(expected, batches, {}, samples)
+            trusted = record(theirs, fed, Path(scratch, "trusted"))
         else:
             trusted = read_recording(recorded)
         steps, fed = open_steps(actual), samples_of(actual, batches, names.inputs, samples)
@@ -87,6 +89,10 @@ def compare_layers(
             if guilty is None
             else _found(guilty, alignment, layers, trusted, own)
         )
+        if culprit is not None and theirs is not None:
+            culprit = replace(
+                culprit, explanation=f"{culprit.explanation} {_why(culprit, alignment, trusted, theirs)}".strip()
+            )
         return Localisation(
             expected=expected.path.name,
             actual=actual.path.name,
@@ -96,6 +102,19 @@ def compare_layers(
             else replace(culprit, reproducer=str(reproducer)),
             unaligned=_unaligned(alignment, trusted, own),
         )
+
+
+def _why(culprit: Culprit, alignment: Alignment, trusted: Recording, theirs: Steps) -> str:
+    """What the culprit's options and constants are in which the trusted model's op at its place differs."""
+    run = alignment.run
+    op = next(each for each in run.graph.ops if each.index == culprit.layer.op_index)
+    layer = next((each for each in run.aligned.values() if op in each.ops and not each.rearranged), None)
+    near = () if layer is None else _stretch(layer, run, trusted)
+    at_place = trusted.graph.producers().get(alignment.places.get(op.outputs[0], ""))
+    found = [each for each in near if class_of(each.kind) == class_of(op.kind)]
+    if len(found) != 1:
+        found = [at_place] if at_place is not None and class_of(at_place.kind) == class_of(op.kind) else []
+    return difference(theirs.details(found[0]), run.steps.details(op)) if found else ""
 
 
 def _lost(alignment: Alignment, trusted: Recording, own: Recording, *, quantized: bool) -> Culprit | None:

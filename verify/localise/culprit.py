@@ -70,9 +70,11 @@ def explanation_of(layer: Aligned, layers: Sequence[Aligned], *, quantized: bool
     usual = statistics.median(others) if others else math.inf
     told = "exact" if usual == math.inf else f"{usual:.0f} dB"
     own = _decibels(layer)
-    given = (sizes or "values that are not finite") if own == -math.inf else f"{own:.0f} dB"
+    given = f"gives {sizes or 'values that are not finite'}"
+    if math.isfinite(own):
+        given = f"is off by {100 * 10 ** (-own / 20):.2g} % of what it should give ({own:.0f} dB SQNR)"
     ops = " → ".join(f"{op.kind} {op.index}" for op in layer.ops)
-    text = f"{ops}, fed what the trusted model has there, gives {given}; the median of the other layers is {told}"
+    text = f"{ops}, fed what the trusted model has there, {given}; the median of the other layers is {told}"
     if quantized and layer.local_levels is not None and math.isfinite(layer.local_levels):
         text += f"; its error is {layer.local_levels:.1f} levels of its output's scale"
     return text + "."

@@ -10,6 +10,7 @@ from verify.errors import OpNotRunnable
 from verify.localise.graph import Graph, Op
 from verify.localise.onnx_source import module_of, module_type_of, source_of
 from verify.localise.steps import Values, stacked
+from verify.localise.why import Details
 from verify.threads import runtime_threads
 
 _ERRORS_ONLY = 3
@@ -68,6 +69,18 @@ class OnnxSteps:
     def levels(self, tensor: str) -> None:  # noqa: ARG002
         return None
 
+    def details(self, op: Op) -> Details:
+        from onnx import helper, numpy_helper
+
+        node = self._nodes[op.index]
+        written = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+        kept = {
+            f"input {at}": numpy_helper.to_array(self._constants[name])
+            for at, name in enumerate(node.input)
+            if name in self._constants
+        }
+        return Details("ONNX", {name: _written(value) for name, value in written.items()}, kept)
+
     def extract(self, ops: Sequence[Op], inputs: Mapping[str, Any], output: str, out: Path) -> None:
         out.write_bytes(self._part(ops, inputs, (output,)))
 
@@ -121,6 +134,10 @@ class OnnxSteps:
                 value.name: _declared(value) for value in graph.value_info if value.type.tensor_type.HasField("shape")
             },
         )
+
+
+def _written(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)[:80]
 
 
 def _declared(value: Any) -> tuple[int | None, ...]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy.typing as npt
 
 from verify.artifact import Artifact, Format
 from verify.errors import InputError
 from verify.localise.graph import Graph, Op
+
+if TYPE_CHECKING:
+    from verify.localise.why import Details
 
 Values = npt.NDArray[Any]
 """One tensor for all samples: ``(samples, *shape)``."""
@@ -45,6 +48,10 @@ class Steps(Protocol):
 
     def levels(self, tensor: str) -> tuple[float, int] | None:
         """Scale and zero point of a quantized tensor."""
+        ...
+
+    def details(self, op: Op) -> Details:
+        """The op's options and constants."""
         ...
 
     def extract(self, ops: Sequence[Op], inputs: Mapping[str, Any], output: str, out: Path) -> None:

@@ -14,9 +14,10 @@ from verify.flatbuffer import unpack
 from verify.localise.graph import Graph, Op
 from verify.localise.onnx_source import sources_beside
 from verify.localise.steps import Values, stacked
+from verify.localise.why import Details
 from verify.modules import Modules, modules_beside
 from verify.runners.tflite_file import open_model, tensor_map
-from verify.stepping.contents import name_of, name_of_op
+from verify.stepping.contents import constant, name_of, name_of_op
 from verify.stepping.part import part_of, run_op, single_op
 
 _MULTIPLYING = frozenset(
@@ -71,6 +72,17 @@ class TfliteSteps:
     def levels(self, tensor: str) -> tuple[float, int] | None:
         found = self._quantization(tensor)
         return None if found is None else found[:2]
+
+    def details(self, op: Op) -> Details:
+        operator, graph = self._subgraph.operators[op.index], self._subgraph
+        options = {} if operator.builtinOptions is None else vars(operator.builtinOptions)
+        kept = {}
+        for at, tensor in enumerate(map(int, operator.inputs)):
+            values = [constant(self._model, graph, tensor, dtype) for dtype in (np.float32, np.int32, np.int8)]
+            found = next((each for each in values if each is not None), None)
+            if found is not None:
+                kept[f"input {at}"] = found
+        return Details("TFLite", {name: str(value)[:80] for name, value in options.items()}, kept)
 
     def extract(self, ops: Sequence[Op], inputs: Mapping[str, Any], output: str, out: Path) -> None:
         operators = [self._subgraph.operators[op.index] for op in ops]

@@ -12,6 +12,7 @@ from verify.localise.compare import compare_layers
 from verify.localise.graph import Graph, Op
 from verify.localise.recording import Recording, TensorStore
 from verify.localise.sizes import first_resized, told_size
+from verify.localise.why import Details, difference
 from verify.opening import open_model
 
 WEIGHTS = ("key", "query", "other", "last")
@@ -143,3 +144,25 @@ def test_the_first_op_that_leaves_the_declared_sizes_is_told(tmp_path):
     assert first_resized(graph, own, ops[2]) is ops[0]
     told = told_size(graph, own, ops[0], ops[2])
     assert told == "CONV_2D 0 gives 1×4×4×4 where the file declares ?×8×8×4; RESHAPE 2 cannot run on that."
+
+
+def test_what_is_another_in_the_op_is_told(runtime_worker, tmp_path):
+    random = np.random.default_rng(0)
+    weights = {name: random.normal(size=(5, 5)).astype(np.float32) for name in WEIGHTS}
+    found = culprit(runtime_worker, tmp_path, attention(), attention(key=weights["key"] * np.float32(1.5)))
+    assert found.explanation.endswith("Its input 1 is the trusted op's times 1.5.")
+
+
+def test_options_and_constants_are_compared():
+    gain = np.arange(1, 13, dtype=np.float32)
+    other = gain.copy()
+    other[3] += 2
+    trusted = Details("ONNX", {"pads": "[1, 1]", "group": "1"}, {"input 1": gain, "input 2": gain[:3]})
+    judged = Details("ONNX", {"pads": "[0, 2]", "group": "1"}, {"input 1": other, "input 2": gain[:3] + 1})
+    assert difference(trusted, judged) == (
+        "Its option pads is [0, 2], the trusted op's is [1, 1]. Of its input 1, 1 of 12 values are not the trusted "
+        "op's, the furthest by 2 (the trusted op's go up to 12). Its input 2 is [2, 3, 4], the trusted op's is "
+        "[1, 2, 3]."
+    )
+    assert not difference(trusted, trusted)
+    assert not difference(trusted, Details("TFLite", {"padding": "0"}, {"input 1": gain}))
