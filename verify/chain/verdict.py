@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from verify.errors import ExitCode
 from verify.report.types import EdgeReport, Verdict, worst_verdict
@@ -61,6 +65,15 @@ def look_at(localisations: Sequence[Localisation]) -> tuple[str, ...]:
         layer = each.culprit.layer
         place = ", ".join(filter(None, (layer.module, layer.source)))
         step = f"Look at {layer.op} {layer.op_index} of {each.actual}" + (f" ({place})" if place else "")
-        shown = f"; python {each.culprit.reproducer}/reproduce.py runs it alone" if each.culprit.reproducer else ""
+        script = f"{each.culprit.reproducer}/reproduce.py"
+        shown = f"; {this_python()} {shlex.quote(script)} runs it alone" if each.culprit.reproducer else ""
         steps.append(f"{step}: it is wrong by itself{shown}.")
     return tuple(dict.fromkeys(steps))
+
+
+def this_python() -> str:
+    """What to type for the Python that this runs with: ``python``, unless that is another one."""
+    found = shutil.which("python")
+    same = found is not None and Path(found).resolve() == Path(sys.executable).resolve()
+    in_environment = found is not None and Path(found).absolute().parent == Path(sys.executable).absolute().parent
+    return "python" if same and in_environment else shlex.quote(sys.executable)

@@ -10,12 +10,20 @@ from verify.batches import write_batch
 from verify.localise.aligned import Aligned
 from verify.localise.golden_run import GoldenRun
 
-_SCRIPT = '''"""Runs model{suffix} on inputs.npz and compares with expected.npz; exits with 1 while they differ."""
+_SCRIPT = '''"""Runs model{suffix} on inputs.npz and compares with expected.npz; exits with 1 while they differ.
+
+Without the packages that it needs it exits with 2.
+"""
 
 import sys
 from pathlib import Path
 
-import numpy as np
+try:
+    import numpy as np
+    import {package}
+except ImportError as missing:
+    print(f"{{missing}}: run this with the Python that verify runs with", file=sys.stderr)
+    sys.exit(2)
 
 here = Path(__file__).parent
 inputs, expected = np.load(here / "inputs.npz"), np.load(here / "expected.npz")["output"]
@@ -38,9 +46,7 @@ sys.exit(0 if sqnr_db >= {bound_db!r} else 1)
 '''
 
 _LITERT = """
-from ai_edge_litert.interpreter import Interpreter
-
-interpreter = Interpreter(str(here / "model.tflite"))
+interpreter = ai_edge_litert.interpreter.Interpreter(str(here / "model.tflite"))
 
 
 def run(arrays):
@@ -56,8 +62,6 @@ def run(arrays):
 """
 
 _ONNXRUNTIME = """
-import onnxruntime
-
 session = onnxruntime.InferenceSession(str(here / "model.onnx"), providers=["CPUExecutionProvider"])
 
 
@@ -67,8 +71,6 @@ def run(arrays):
 """
 
 _TENSORFLOW = """
-import tensorflow as tf
-
 graph_def = tf.compat.v1.GraphDef()
 graph_def.ParseFromString((here / "model.pb").read_bytes())
 with tf.Graph().as_default() as graph:
@@ -80,6 +82,11 @@ def run(arrays):
     return session.run("output:0", {f"input_{at}:0": array for at, array in enumerate(arrays)})
 
 """
+_PACKAGES = {
+    Format.ONNX: "onnxruntime",
+    Format.TFLITE: "ai_edge_litert.interpreter",
+    Format.SAVED_MODEL: "tensorflow as tf",
+}
 _RUNS = {Format.ONNX: _ONNXRUNTIME, Format.TFLITE: _LITERT, Format.SAVED_MODEL: _TENSORFLOW}
 
 
@@ -96,6 +103,7 @@ def write_reproducer(run: GoldenRun, culprit: Aligned, kind: Format, bound_db: f
     levels = run.steps.levels(culprit.tensor)
     script = _SCRIPT.format(
         suffix=run.steps.suffix,
+        package=_PACKAGES[kind],
         run=_RUNS[kind],
         scale=None if levels is None else levels[0],
         zero_point=0 if levels is None else levels[1],

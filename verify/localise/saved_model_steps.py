@@ -11,6 +11,7 @@ from verify.errors import ModelUnreadable, OpNotRunnable
 from verify.localise.graph import Graph, Op
 from verify.localise.onnx_source import sources_beside
 from verify.localise.steps import Values, stacked
+from verify.localise.why import Details
 from verify.modules import modules_in
 from verify.runners.saved_model_runner import load_signature
 
@@ -22,6 +23,7 @@ _MULTIPLYING = frozenset(
 class SavedModelSteps:
     """See :class:`verify.localise.steps.Steps`. Tensors go by TensorFlow's names: ``Conv2D_3:0``."""
 
+    fuses_activations = False
     suffix = ".pb"
 
     def __init__(self, path: Path) -> None:
@@ -58,6 +60,9 @@ class SavedModelSteps:
 
     def levels(self, tensor: str) -> None:  # noqa: ARG002
         return None
+
+    def details(self, op: Op) -> Details:  # noqa: ARG002 - its options are TensorFlow's own, of no other file
+        return Details("SavedModel")
 
     def extract(self, ops: Sequence[Op], inputs: Mapping[str, Any], output: str, out: Path) -> None:  # noqa: ARG002
         """As a frozen ``GraphDef``: placeholders ``input_0`` … and ``output``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -45,7 +46,23 @@ def test_the_next_step_is_to_look_at_it(failed):
     _, folder = failed
     step = verification(folder)["next_steps"][0]
     assert step.startswith("Look at MatMul 6 of wrong.onnx")
-    assert f"python {folder / 'reproducer_0'}/reproduce.py" in step
+    assert f"{folder / 'reproducer_0'}/reproduce.py" in step
+
+
+def test_what_is_printed_to_run_it_alone_can_be_typed_as_it_stands(failed):
+    _, folder = failed
+    (command,) = re.findall(r"; (.+reproduce\.py) runs it alone", verification(folder)["next_steps"][0])
+    ran = subprocess.run(command, shell=True, check=False, capture_output=True, text=True)
+    assert ran.returncode == 1, ran.stderr
+    assert "expected at least 90 dB" in ran.stdout
+
+
+def test_without_its_packages_the_reproducer_does_not_look_like_a_failure_of_the_model(failed):
+    _, folder = failed
+    script = folder / "reproducer_0" / "reproduce.py"
+    ran = subprocess.run([sys.executable, "-S", str(script)], check=False, capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert "run this with the Python that verify runs with" in ran.stderr
 
 
 LAYOUTS = ("--layout", "image=NHWC", "--layout", "features=NHWC")
