@@ -61,11 +61,12 @@ def subjects(output: Path) -> tuple[Subject, ...]:
     found = []
     for manifest in MANIFESTS:
         zoo = read_zoo(manifest)
-        found += [_subject(zoo, model.id, output / zoo.name / "models" / model.id) for model in zoo.models]
+        found += [subject_of(zoo, model.id, output / zoo.name / "models" / model.id) for model in zoo.models]
     return tuple(subject for subject in found if subject is not None)
 
 
-def _subject(zoo: Zoo, name: str, folder: Path) -> Subject | None:
+def subject_of(zoo: Zoo, name: str, folder: Path) -> Subject | None:
+    """A converted model of a zoo; ``None`` where its float files are not there."""
     (task,) = (model.task for model in zoo.models if model.id == name)
     onnx, float32 = (next(iter(sorted(folder.glob(pattern))), None) for pattern in ("*.onnx", "*_float32.tflite"))
     if onnx is None or float32 is None:
