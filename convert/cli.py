@@ -54,7 +54,7 @@ class Command:
         """Do what the command line says, print the result, and leave with the verdict's exit code."""
         from convert.progress import Progress
         from convert.run import convert
-        from convert.verdict import exit_code
+        from verify.chain.verdict import exit_code
         from verify.report.terminal import render_summary
 
         options = parsed.build(RunFlags)

@@ -33,7 +33,7 @@ from convert.size_limit import require_weights_fit
 from convert.stages.base import Host, Stage
 from convert.stages.quantize import ToInt8
 from convert.start import Start, open_start
-from convert.verdict import headline, next_steps, worst
+from convert.verdict import headline, next_steps
 from convert.workspace import REPORT_NAMES, Ledger, StageCache, Workspace, stage_key
 from quantize.calibration.sources import SYNTHETIC
 from verify.artifact import Artifact, Format, sha256_of
@@ -42,7 +42,7 @@ from verify.report.anatomy import Anatomy
 from verify.report.anatomy_files import anatomy_path_beside, read_anatomy
 from verify.report.html import write_html
 from verify.report.json import read_json, write_json
-from verify.report.types import SCHEMA_VERSION, Report, StageReport
+from verify.report.types import SCHEMA_VERSION, Report, StageReport, worst_verdict
 from verify.runners.record import RunRecord
 from verify.samples import ArrayFile
 from verify.signature_file import write_signatures
@@ -219,7 +219,7 @@ class _Run:
         names = {file.name: file.file for file in files}
         return Report(
             schema_version=SCHEMA_VERSION,
-            verdict=worst([edge.verdict for edge in edges]),
+            verdict=worst_verdict(edge.verdict for edge in edges),
             headline=headline(
                 names,
                 edges,

@@ -5,31 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from quantize.notes import CALIBRATED_ON_SYNTHETIC
-from verify.errors import ExitCode
-from verify.report.types import EdgeReport, Verdict
-
-_WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
-
-
-def worst(verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict that decides; nothing compared is inconclusive, never a pass."""
-    if not verdicts:
-        return Verdict.INCONCLUSIVE
-    return min(verdicts, key=_WORST_FIRST.index)
-
-
-def exit_code(verdict: Verdict) -> ExitCode:
-    """How a command ends that came to this verdict."""
-    return {
-        Verdict.PASS: ExitCode.PASS,
-        Verdict.FAIL: ExitCode.PARITY_FAILED,
-        Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
-    }[verdict]
+from verify.report.types import EdgeReport, Verdict, worst_verdict
 
 
 def artifact_verdict(name: str, edges: Sequence[EdgeReport]) -> Verdict:
     """The verdict of one artifact: the worst of the edges that lead to it."""
-    return worst([edge.verdict for edge in edges if edge.actual == name])
+    return worst_verdict(edge.verdict for edge in edges if edge.actual == name)
 
 
 def headline(files: Mapping[str, str], edges: Sequence[EdgeReport], origin: str, *, synthetic: bool = False) -> str:

@@ -13,7 +13,7 @@ from verify.batches import batch_paths, read_batch
 from verify.judge import judge_output, score_tolerance
 from verify.metrics import Array
 from verify.report.pictures import EdgePictures
-from verify.report.types import EdgeKind, EdgeReport, OutputComparison, Verdict
+from verify.report.types import EdgeKind, EdgeReport, nothing_compared, worst_verdict
 from verify.tallies.grid import OutputGrid
 from verify.tallies.top1 import Top1Tally
 from verify.tally import Tally, tally_batch
@@ -55,12 +55,14 @@ def compare_edge(
         _note_top1(top1, wanted, given or {}, class_count, path.name)
     _tally_extra_batches(tallies, actual, {path.name for path in paths})
     outputs = tuple(judge_output(name, tally, budget, sample_count) for name, tally in tallies.items())
-    outputs = outputs or (_nothing(expected),)
+    outputs = outputs or (
+        nothing_compared("*", "nothing compared", f"There were no outputs to compare in {expected.name}."),
+    )
     return EdgeReport(
         expected=expected_name,
         actual=actual_name,
         kind=EdgeKind(budget.kind),
-        verdict=_worst(outputs),
+        verdict=worst_verdict(output.verdict for output in outputs),
         budget=budget.phrase,
         batch_sizes=tuple(sizes),
         sample_count=sample_count,
@@ -85,24 +87,3 @@ def _tally_extra_batches(tallies: dict[str, Tally], actual: Path, known: set[str
         if path.name not in known:
             for name in read_batch(path):
                 tallies.setdefault(name, Tally()).fail("extra output", f"{path.name} has no counterpart")
-
-
-def _nothing(expected: Path) -> OutputComparison:
-    return OutputComparison(
-        name="*",
-        verdict=Verdict.FAIL,
-        failure="nothing compared",
-        explanation=f"There were no outputs to compare in {expected.name}.",
-        compared_values=0,
-        identical=False,
-        sqnr_db=None,
-        max_abs_error=None,
-        rms_error=None,
-        tolerance_rms=None,
-        noise_floor_multiple=None,
-    )
-
-
-def _worst(outputs: tuple[OutputComparison, ...]) -> Verdict:
-    verdicts = {output.verdict for output in outputs}
-    return next(verdict for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS) if verdict in verdicts)

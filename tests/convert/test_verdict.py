@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from convert.verdict import artifact_verdict, exit_code, headline, next_steps, worst
+from convert.verdict import artifact_verdict, headline, next_steps
+from verify.chain.verdict import exit_code
 from verify.errors import ExitCode
-from verify.report.types import EdgeKind, EdgeReport, OutputComparison, Verdict
+from verify.report.types import EdgeKind, EdgeReport, OutputComparison, Verdict, worst_verdict
 
 FILES = {"onnx": "net.onnx", "float32": "net_float32.tflite", "int8": "net_int8.tflite"}
 
@@ -18,7 +19,7 @@ def edge(actual: str, verdict: Verdict, sqnr_db: float = 30.0, expected: str = "
 
 
 def test_nothing_compared_is_no_pass() -> None:
-    assert worst([]) is Verdict.INCONCLUSIVE
+    assert worst_verdict([]) is Verdict.INCONCLUSIVE
     assert artifact_verdict("int8", [edge("onnx", Verdict.PASS)]) is Verdict.INCONCLUSIVE
 
 

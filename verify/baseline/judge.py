@@ -10,7 +10,7 @@ from verify.baseline.drift import drift_of
 from verify.baseline.lock import Accepted, Lock
 from verify.baseline.summing_up import OTHER_SAMPLES, VANISHED, WORSE, summed_up
 from verify.report import words
-from verify.report.types import EdgeKind, EdgeReport, OutputComparison, Verdict, worst_verdict
+from verify.report.types import EdgeKind, EdgeReport, OutputComparison, Verdict, nothing_compared, worst_verdict
 from verify.report.verification import Baseline, Drift, Standing, Verification
 
 
@@ -107,19 +107,7 @@ class _Judge:
             if (it.expected, it.actual, it.output) in present:
                 continue
             why = f"{self.file} records this output, and this run did not compare it."
-            output = OutputComparison(
-                name=it.output,
-                verdict=Verdict.FAIL,
-                failure=VANISHED,
-                explanation=why,
-                compared_values=0,
-                identical=False,
-                sqnr_db=None,
-                max_abs_error=None,
-                rms_error=None,
-                tolerance_rms=None,
-                noise_floor_multiple=None,
-            )
+            output = nothing_compared(it.output, VANISHED, why)
             budget = f"the record in {self.file}"
             edge = EdgeReport(it.expected, it.actual, EdgeKind.FLOAT, Verdict.FAIL, budget, (), 0, (output,))
             drift = Drift(it.expected, it.actual, it.output, Standing.VANISHED, it.rms_error, None, None, why)

@@ -19,11 +19,11 @@ from verify.checkpoint.index import (
     LIBRARIES,
     Architecture,
     Literal,
-    Preprocessing,
     Published,
     index_path,
     write_index,
 )
+from verify.samples import ImagePreprocessing
 
 Shapes = Mapping[str, tuple[int, ...]]
 Indexed = tuple[Architecture, tuple[str, ...]]
@@ -135,7 +135,7 @@ def _timm_base(name: str) -> Architecture:
     if settings is None:
         return Architecture("timm", name, 0, (), "classification")
     size = int(settings.input_size[-1])
-    preprocessing = Preprocessing(
+    preprocessing = ImagePreprocessing(
         resize=int(size / (settings.crop_pct or 1)),
         crop=size,
         mean=tuple(settings.mean),

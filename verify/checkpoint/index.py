@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from verify.jsonio import from_jsonable, to_jsonable
-from verify.samples import IMAGENET_MEAN, IMAGENET_STD
+from verify.samples import ImagePreprocessing
 
 Literal = str | int | float | bool | None | tuple[int, ...]
 LIBRARIES = ("torchvision", "timm")
@@ -36,17 +36,6 @@ class Published:
     sha256_prefix: str
     options: tuple[tuple[str, Literal], ...] = ()
     """Constructor options that its checkpoint implies without a tensor to show for it: ``transform_input``."""
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What a net's published weights take: pixels and normalisation."""
-
-    resize: int
-    crop: int
-    mean: tuple[float, ...] = IMAGENET_MEAN
-    std: tuple[float, ...] = IMAGENET_STD
-    interpolation: str = "bilinear"
 
 
 @dataclass(frozen=True)
@@ -68,7 +57,7 @@ class Architecture:
     """A change that no constructor option makes: ``version-1 stem``."""
     ignored: tuple[str, ...] = ()
     stem: str = ""
-    preprocessing: Preprocessing | None = None
+    preprocessing: ImagePreprocessing | None = None
     published: tuple[Published, ...] = ()
 
     @property

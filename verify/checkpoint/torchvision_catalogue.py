@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from verify.checkpoint.index import Architecture, Literal, Preprocessing, Published
+from verify.checkpoint.index import Architecture, Literal, Published
 from verify.checkpoint.torchvision_shim import import_torchvision
+from verify.samples import ImagePreprocessing
 
 _TASKS = {"ImageClassification": "classification", "SemanticSegmentation": "segmentation"} | {
     "VideoClassification": "video",
@@ -110,14 +111,14 @@ def _image_size(name: str, weight: Any) -> int | None:
     return int(weight.meta["min_size"][0]) if name.startswith("vit_") else None
 
 
-def _preprocessing(weight: Any, image_size: int | None) -> Preprocessing | None:
+def _preprocessing(weight: Any, image_size: int | None) -> ImagePreprocessing | None:
     preset = weight.transforms()
     if not hasattr(preset, "mean") or not hasattr(preset, "resize_size"):
         return None
     resize = preset.resize_size
     resize = int(resize[0] if isinstance(resize, (list, tuple)) else resize)
     crop = preset.crop_size[0] if hasattr(preset, "crop_size") else resize
-    return Preprocessing(
+    return ImagePreprocessing(
         resize=max(resize, image_size or 0),
         crop=int(image_size or crop),
         mean=tuple(preset.mean),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from rich.console import Console, OverflowMethod
 from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
@@ -50,6 +50,11 @@ def can_show(console: Console, characters: str) -> bool:
 def text(console: Console, told: str, style: str = "") -> Text:
     """Text that this terminal can show, whatever a hostile model put into a name."""
     return Text(words.printable(told).encode(console.encoding, "replace").decode(console.encoding), style)
+
+
+def cut(console: Console) -> OverflowMethod:
+    """How what does not fit is shortened, in characters that the console has."""
+    return "ellipsis" if can_show(console, "…") else "crop"
 
 
 def plain_table() -> Table:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from verify.report import cards, words
+from verify.report import cards, console_text, words
 from verify.report.types import Report, Verdict
 
 _STYLES = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow"}
@@ -45,7 +44,7 @@ class _Summary:
 
     def files(self, report: Report) -> None:
         reference = cards.short_title(cards.reference(report))
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+        table = console_text.plain_table()
         table.add_column("file", overflow="fold")
         for heading in ("size", "of float32", f"vs {reference}", "top-1", "latency"):
             table.add_column(self._text(heading), justify="right", overflow="fold")
@@ -82,9 +81,7 @@ class _Summary:
         return self._text(f"{cards.SYMBOLS[verdict]} {verdict}", _STYLES[verdict])
 
     def _text(self, text: str, style: str = "") -> Text:
-        """Text that this terminal can show, whatever a hostile model put into a name."""
-        encoding = self._console.encoding
-        return Text(words.printable(text).encode(encoding, "replace").decode(encoding), style)
+        return console_text.text(self._console, text, style)
 
 
 def _trouble_line(trouble: cards.Trouble) -> str:

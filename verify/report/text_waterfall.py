@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from verify.report.console_text import can_show, plain_table, print_lines, print_table, text
+from verify.report.console_text import can_show, cut, plain_table, print_lines, print_table, text
 from verify.report.verification import NOT_FINITE_DB, Layer, Localisation
 from verify.report.verification_cards import layer_sqnr
 
@@ -37,12 +37,13 @@ def print_waterfall(where: Localisation, console: Console) -> None:
     console.print()
     console.print(text(console, f"Layer by layer, {where.expected} → {where.actual}:", "bold"))
     table = plain_table()
-    table.add_column("layer", no_wrap=True)
-    table.add_column("of", overflow="ellipsis")
-    table.add_column("so far", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    table.add_column("by itself", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    shortened = cut(console)
+    table.add_column("layer", overflow=shortened, no_wrap=True)
+    table.add_column("of", overflow=shortened)
+    table.add_column("so far", justify="right", overflow=shortened, no_wrap=True)
+    table.add_column("", overflow="crop", no_wrap=True)
+    table.add_column("by itself", justify="right", overflow=shortened, no_wrap=True)
+    table.add_column("", overflow=shortened, no_wrap=True)
     for row in rows:
         style = "red" if row.culprit else ""
         cells = (row.layer, row.place, row.reached, row.bar, row.alone, "✕ wrong" if row.culprit else "")

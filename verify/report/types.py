@@ -69,6 +69,23 @@ class OutputComparison:
     """How the error is spread, for plots; only where it was asked for."""
 
 
+def nothing_compared(name: str, failure: str, explanation: str) -> OutputComparison:
+    """The comparison of an output that failed before there was anything to measure."""
+    return OutputComparison(
+        name=name,
+        verdict=Verdict.FAIL,
+        failure=failure,
+        explanation=explanation,
+        compared_values=0,
+        identical=False,
+        sqnr_db=None,
+        max_abs_error=None,
+        rms_error=None,
+        tolerance_rms=None,
+        noise_floor_multiple=None,
+    )
+
+
 @dataclass(frozen=True)
 class TaskComparison:
     """The task metric of both models on the same labelled samples, and how much worse the second one is."""

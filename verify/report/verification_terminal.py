@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from verify.report import cards, words
-from verify.report.console_text import plain_table, print_lines, print_table, section, text
+from verify.report.console_text import cut, plain_table, print_lines, print_table, section, text
 from verify.report.text_waterfall import print_waterfall
-from verify.report.types import EdgeKind, EdgeReport, OutputComparison, Verdict
+from verify.report.types import EdgeKind, Verdict
 from verify.report.verification import Drift, Localisation, Verification
 from verify.report.verification_cards import Finding, drifts_to_tell, findings, layer_name
 
@@ -56,13 +56,14 @@ def _table(verification: Verification, console: Console) -> Table:
     table = plain_table()
     table.add_column("model", overflow="fold")
     table.add_column("against", overflow="fold")
-    for heading in ("SQNR", "× floor", "top-1"):
-        table.add_column(text(console, heading), justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+    table.add_column("SQNR", justify="right", overflow="fold")
+    for heading in ("× floor", "top-1"):
+        table.add_column(text(console, heading), justify="right", overflow=cut(console), no_wrap=True)
+    table.add_column("verdict", overflow=cut(console), no_wrap=True)
     for edge in verification.edges:
-        worst = _worst_output(edge)
+        worst = cards.deciding_output(edge)
         floors = words.times(worst.noise_floor_multiple) if edge.kind is EdgeKind.FLOAT and worst else words.NOTHING
-        cells = (edge.actual, edge.expected, _fidelity(worst), floors, words.percent(edge.top1_agreement))
+        cells = (edge.actual, edge.expected, cards.fidelity(edge), floors, words.percent(edge.top1_agreement))
         mark = text(console, f"{cards.SYMBOLS[edge.verdict]} {edge.verdict}", _STYLES[edge.verdict])
         table.add_row(*(text(console, cell) for cell in cells), mark)
     return table
@@ -76,23 +77,6 @@ def _legend(verification: Verification) -> str:
     if any(edge.top1_agreement is not None for edge in verification.edges):
         told.append("top-1: same largest score")
     return "; ".join(told)
-
-
-def _worst_output(edge: EdgeReport) -> OutputComparison | None:
-    """The one that is furthest off: a failure that left nothing to measure first, then the lowest SQNR."""
-    ranked = sorted(edge.outputs, key=_quality)
-    return ranked[0] if ranked else None
-
-
-def _quality(output: OutputComparison) -> tuple[int, float]:
-    rank = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS).index(output.verdict)
-    return rank, float("inf") if output.sqnr_db is None else output.sqnr_db
-
-
-def _fidelity(output: OutputComparison | None) -> str:
-    if output is None:
-        return words.NOTHING
-    return "identical" if output.identical else words.decibels(output.sqnr_db)
 
 
 def _troubles(verification: Verification) -> list[str]:

@@ -64,6 +64,13 @@ def test_a_terminal_is_never_exceeded_but_by_a_path(tmp_path):
             assert [line for line in printed.splitlines() if len(line) > width and "/" not in line] == []
 
 
+def test_a_narrow_terminal_without_unicode_shows_the_layers_too(tmp_path):
+    options = {"width": 40, "encoding": "ascii", "layers": True, "force_terminal": True, "color_system": None}
+    printed = _printed(verification_samples.failing(tmp_path), **options)
+    assert "Layer by layer" in printed
+    assert "##" in printed
+
+
 def test_of_many_failures_the_first_are_told_and_the_others_counted(tmp_path):
     verification = verification_samples.failing(tmp_path)
     edge = verification.edges[0]
@@ -86,7 +93,7 @@ def test_what_does_not_pass_is_told_with_what_it_was_judged_against(tmp_path):
 
 
 def test_names_that_are_no_text_do_no_harm(tmp_path):
-    printed = _printed(verification_samples.hostile(tmp_path), encoding="ascii", force_terminal=True)
+    printed = _printed(verification_samples.hostile(tmp_path), encoding="ascii", layers=True, force_terminal=True)
     assert "\x1b]" not in printed
     assert "\x1b[31m\x1b[0m" not in printed
 
