@@ -6,7 +6,7 @@ python benchmarks/int8_table.py --ablation [NET …]      writes docs/int8_ablat
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from int8_scoring import run_file
 from int8_types import Quality, cached, key_of
 
 from quantize.calibration.method_names import RangesOption
-from quantize.correction.names import Correction
+from quantize.correction.names import AUTO as CORRECTED_BY_DEFAULT
+from quantize.correction.names import EXACT, NAMES
 from verify.errors import ToolError
 
 NONE, AUTO = "none", "auto"
@@ -56,12 +57,18 @@ RANGES = tuple(Choice(str(method.value), NONE) for method in RangesOption)
 """Every way to choose ranges, nothing corrected."""
 
 
-def corrections(switches: Iterable[str] = tuple(map(str, Correction))) -> tuple[Choice, ...]:
-    """None, each alone, all but each, all, and what ``auto`` comes to; no choice twice."""
-    known = tuple(switches)
-    without = [tuple(each for each in known if each != left_out) for left_out in known]
-    sets = [(each,) for each in known] + without + [known]
-    named = dict.fromkeys([NONE, *(",".join(each) for each in sets if each), AUTO])
+def corrections(
+    switches: Sequence[str] = NAMES, usual: Sequence[str] = tuple(map(str, CORRECTED_BY_DEFAULT))
+) -> tuple[Choice, ...]:
+    """None, each alone, what ``auto`` comes to, and that without its changes of the float model, without those of
+    rounding, and with each other one; no choice twice.
+    """
+    exact = tuple(each for each in usual if each in EXACT)
+    rounding = tuple(each for each in usual if each not in EXACT)
+    others = [tuple(each for each in switches if each in usual or each == other) for other in switches]
+    sets = [*((each,) for each in switches), exact, rounding]
+    more = [each for each in others if set(each) != set(usual)]
+    named = dict.fromkeys([NONE, *(",".join(each) for each in sets if each), AUTO, *(",".join(each) for each in more)])
     return tuple(Choice(AUTO, each) for each in named)
 
 
@@ -94,7 +101,12 @@ def render(ablations: Sequence[Ablation]) -> str:
     lines = ["# What ranges and corrections contribute", "", "Made by `make int8-ablation`.", "", LEGEND]
     lines += ["## `--ranges`, with `--corrections none`", ""]
     lines += [*_table(ablations, RANGES, [each.ranges for each in RANGES]), ""]
-    lines += ["## `--corrections`, with `--ranges auto`", ""]
+    lines += [
+        "## `--corrections`, with `--ranges auto`",
+        "",
+        f"`auto` is {', '.join(CORRECTED_BY_DEFAULT)}. — was not measured.",
+        "",
+    ]
     lines += [*_table(ablations, corrections(), [each.corrections for each in corrections()])]
     return "\n".join(lines) + "\n"
 

@@ -57,11 +57,11 @@ def test_the_page_says_which_promises_do_not_hold():
     assert "**only 1**" in page
 
 
-def test_an_ablation_has_each_correction_alone_and_left_out():
+def test_an_ablation_has_each_correction_alone_and_each_beside_the_usual_ones():
     from int8_ablation import corrections
 
-    assert [each.corrections for each in corrections(["x", "y"])] == ["none", "x", "y", "x,y", "auto"]
-    assert [each.corrections for each in corrections("xyz")][4:] == ["y,z", "x,z", "x,y", "x,y,z", "auto"]
+    found = [each.corrections for each in corrections(("concat", "smooth", "gptq"), ("concat", "gptq"))]
+    assert found == ["none", "concat", "smooth", "gptq", "auto", "concat,smooth,gptq"]
 
 
 def test_the_table_has_every_net_that_the_example_trains(monkeypatch):
