@@ -104,7 +104,8 @@ def render(ablations: Sequence[Ablation]) -> str:
     lines += [
         "## `--corrections`, with `--ranges auto`",
         "",
-        f"`auto` is {', '.join(CORRECTED_BY_DEFAULT)}. — was not measured.",
+        f"`auto` is {', '.join(CORRECTED_BY_DEFAULT)}. A row with — is of the code before those columns: its `auto` is",
+        "gptq, bias, and its `equalize` took the mean of the samples' extremes.",
         "",
     ]
     lines += [*_table(ablations, corrections(), [each.corrections for each in corrections()])]
