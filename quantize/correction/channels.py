@@ -291,6 +291,11 @@ def _reshape(channels: Channels, operator: Any) -> None:
         channels.tie_repeated(source, target)
 
 
+def _depth_to_space(channels: Channels, operator: Any) -> None:
+    """Each channel comes from one channel of every phase, the phases one after the other."""
+    channels.tie_repeated(int(operator.outputs[0]), int(operator.inputs[0]))
+
+
 _RULES: dict[str, Callable[[Channels, Any], None]] = {
     "CONV_2D": _weighted,
     "DEPTHWISE_CONV_2D": _weighted,
@@ -300,6 +305,7 @@ _RULES: dict[str, Callable[[Channels, Any], None]] = {
     "MUL": _mul,
     "CONCATENATION": _concatenate,
     "RESHAPE": _reshape,
+    "DEPTH_TO_SPACE": _depth_to_space,
     "STRIDED_SLICE": _slice,
     "SLICE": _slice,
     **dict.fromkeys(_REDUCING, _reduce),

@@ -228,6 +228,12 @@ def branches(image):
     return classify(tf.nn.relu(conv(x, 8, 1)))
 
 
+def interleaved(image):
+    widths = np.tile(np.logspace(-2, 0, 8, dtype=np.float32), 4)
+    phases = tf.nn.conv2d(image, normal(3, 3, 3, 32, fan_in=27) * widths, 1, "SAME") + normal(32) * 0.01
+    return classify(tf.nn.relu(conv(tf.nn.depth_to_space(tf.nn.relu(phases), 2), 8)))
+
+
 save("mixed", mixed, IMAGE)
 save("leaky", leaky, IMAGE)
 save("sine_edges", sine_edges, IMAGE)
@@ -257,5 +263,6 @@ for each in (
     norm_after_join,
     sliced,
     branches,
+    interleaved,
 ):
     save(each.__name__, each, IMAGE)

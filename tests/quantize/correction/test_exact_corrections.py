@@ -35,6 +35,7 @@ def outputs(path, samples) -> list[np.ndarray]:
         ("joined", Correction.EQUALIZE),
         ("joined", Correction.CONCAT),
         ("sliced", Correction.EQUALIZE),
+        ("interleaved", Correction.EQUALIZE),
         ("branches", Correction.CONCAT),
         ("normalised", Correction.SMOOTH),
     ],
