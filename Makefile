@@ -8,7 +8,7 @@ ON_PATH := --config-settings editable_mode=compat
 
 PEERS := .venv-peers
 
-.PHONY: help setup demo test test-all test-index lint bench lowering table int8-table int8-ablation ops coverage faults localisation verify-speed peers clean
+.PHONY: help setup demo test test-all test-index lint bench lowering table int8-table int8-ablation ops coverage faults localisation localisation-pytorch verify-speed peers clean
 
 help:
 	@echo "make demo      train a LeNet on handwritten digits, convert it, and compare it with PyTorch"
@@ -24,6 +24,7 @@ help:
 	@echo "make int8-ablation  what each correction contributes on them, docs/int8_ablation.md"
 	@echo "make coverage  convert every architecture of the zoos and write docs/coverage.md (hours; goes on where it stood)"
 	@echo "make localisation  faults in single ops, and whether the op is named: docs/localisation.md"
+	@echo "make localisation-pytorch  the same against PyTorch, and whether the module is right: docs/localisation_pytorch.md"
 	@echo "make faults    faults of fifty kinds into converted nets, and nets without any: docs/faults.md (goes on where it stood)"
 	@echo "make verify-speed  what verification costs beside the bare inference of its samples, docs/verify_speed.md"
 	@echo "make peers     an environment with litert-torch, which make coverage then measures beside"
@@ -81,6 +82,9 @@ coverage: $(STAMP)
 
 localisation: $(STAMP)
 	$(BIN)/python benchmarks/localisation.py
+
+localisation-pytorch: $(STAMP)
+	$(BIN)/python benchmarks/localisation_pytorch.py
 
 faults: $(STAMP)
 	$(BIN)/python benchmarks/faults.py
