@@ -7,6 +7,7 @@ fault lies at its beginning: :mod:`verify.localise.resume` finds where the two g
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,10 @@ from verify.metrics import error_sums
 
 SAME_DB = 60.0
 """Two float tensors are one if they are so alike; rounding alone leaves 100 dB and more."""
+
+_CERTAIN_DB = 100.0
+_CLEARLY_MORE_DB = 20.0
+"""A product is much like the sum with a small bias: of two tensors the one at the same place, unless by so much."""
 
 SAME_QUANTIZED_DB = 12.0
 """As much as one quantized op that is fed right values keeps, even a bad one."""
@@ -40,6 +45,7 @@ class Alignment:
     def __init__(self, run: GoldenRun, candidates: Candidates, places: Mapping[str, str], *, quantized: bool) -> None:
         self.run, self.candidates, self.places = run, candidates, places
         self.same_db = SAME_QUANTIZED_DB if quantized else SAME_DB
+        self.certain_db = SAME_QUANTIZED_DB if quantized else _CERTAIN_DB
         self.of_inputs = run.graph.of_inputs()
         self.unaligned: list[Unaligned] = []
         self.declared: dict[str, tuple[str, AxisMap]] = {}
@@ -123,13 +129,16 @@ class Alignment:
     def recognised(self, tensor: str, real: Values) -> tuple[str, AxisMap] | None:
         """The trusted tensor with these values, if there is one."""
         ancestors = self.run.ancestors(tensor)
-        at_place = self.places.get(tensor)
+        at_place, likeness = self.places.get(tensor), None
         if at_place is not None and self.candidates.has(at_place) and self.candidates.descends(at_place, ancestors):
             likeness = best_likeness(self.candidates.values(at_place), real, self.same_db)
-            if likeness is not None:
+            if likeness is not None and likeness.sqnr_db >= self.certain_db:
                 return at_place, likeness.axes
         taken = {each.trusted for each in self.run.aligned.values()}
         found = self.candidates.best(real, self.same_db, ancestors, taken)
+        more_db = -math.inf if found is None else found.likeness.sqnr_db
+        if at_place is not None and likeness is not None and more_db < likeness.sqnr_db + _CLEARLY_MORE_DB:
+            return at_place, likeness.axes
         return None if found is None else (found.trusted, found.likeness.axes)
 
     def _first_unexplained(self, given_up: set[int]) -> Op | None:

@@ -25,6 +25,7 @@ class SavedModelSteps:
 
     fuses_activations = False
     suffix = ".pb"
+    fuses_activations = False
 
     def __init__(self, path: Path) -> None:
         import tensorflow as tf
