@@ -74,7 +74,10 @@ def instead_of(
 def _told(run: GoldenRun, guilty: Aligned, op: Op, trusted: Op, stretch: Collection[Op]) -> Instead:
     aligned = run.aligned.get(op.outputs[0])
     given = {name for each in stretch for name in each.outputs}
-    if aligned is None or aligned.trusted not in trusted.inputs or aligned.trusted in given:
+    held = set() if aligned is None else {aligned.trusted}
+    for each in stretch:
+        held.update(each.outputs if each.kind in REARRANGING and held.intersection(each.inputs) else ())
+    if aligned is None or not held.intersection(trusted.inputs) or aligned.trusted in given:
         return Instead(op, trusted, lacks=False)
     if run.steps.fuses_activations:
         producers = run.graph.producers()

@@ -185,7 +185,11 @@ def _found(guilty: Aligned, alignment: Alignment, layers: list[Aligned], trusted
         explanation = f"{op.kind} {op.index}: with another order of axes, what reads it would be right. {explanation}"
     elif instead is not None:
         explanation = f"{instead} {explanation}"
-    return Culprit(_layer(guilty, op, alignment.run, trusted, own), explanation)
+    layer = _layer(guilty, op, alignment.run, trusted, own)
+    missing = instead.trusted if instead is not None and instead.lacks else None
+    if missing is not None and (missing.module or missing.source):
+        layer = replace(layer, module=missing.module, source=missing.source, module_type=missing.module_type)
+    return Culprit(layer, explanation)
 
 
 def _stretch(aligned: Aligned, run: GoldenRun, trusted: Recording) -> tuple[Op, ...]:
