@@ -15,6 +15,7 @@ import json
 import math
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,7 +140,9 @@ class Trial:
         right = sum(layer.module == self.modules[str(layer.op_index)] for layer in known)
         named = "" if found.culprit is None else f"{found.culprit.layer.op} {found.culprit.layer.op_index}"
         rows = [self._row(kind, seed) for kind in KINDS for seed in SEEDS]
-        return Tried(name, named, len(found.layers), len(known), right, tuple(row for row in rows if row is not None))
+        return Tried(
+            name, named, len(found.layers), len(known), right, different(row for row in rows if row is not None)
+        )
 
     def _row(self, kind: str, seed: int) -> Row | None:
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
@@ -181,6 +184,11 @@ class Trial:
             recorded=self.recorded,
             samples=SAMPLES,
         ).value
+
+
+def different(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Without those that two seeds put into the same op alike."""
+    return tuple({(row.fault, row.op, row.size_db): row for row in reversed(tuple(rows))}.values())[::-1]
 
 
 def _file_and_line(source: str) -> str:

@@ -69,6 +69,26 @@ def test_a_convolution_with_a_folded_norm_is_told_with_both_modules(runtime_work
     assert "In PyTorch it is stem.0 (Conv2d) → stem.1 (BatchNorm2d)." in found.explanation
 
 
+def test_a_missing_activation_is_told_with_its_own_module(runtime_worker, exported):
+    node = exported.nodes("Relu")[0]
+
+    def without(model):
+        model.graph.node[node].op_type = "Identity"
+
+    layer = culprit(exported, runtime_worker, without)
+    assert (layer.op_index, layer.module, layer.module_type) == (node, "stem.2", "ReLU")
+
+
+def test_a_product_is_not_taken_for_the_sum_with_a_small_bias(runtime_worker, tmp_path):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(192, 16), nn.ReLU(), nn.Linear(16, 5)).eval()
+    for layer in (module[1], module[3]):
+        nn.init.constant_(layer.bias, 2e-4)
+    found = Exported(tmp_path, module).localised(runtime_worker, lambda _: None)
+    assert found.culprit is None
+    assert all(each.local_sqnr_db is None or each.local_sqnr_db > 100 for each in found.layers)
+
+
 def test_the_reproducer_holds_what_pytorch_gives_and_fails_by_itself(runtime_worker, exported, tmp_path):
     node = exported.nodes("Conv")[1]
     exported.localised(runtime_worker, with_weight(node, lambda weight: -weight), tmp_path / "reproducer")
