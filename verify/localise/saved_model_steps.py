@@ -25,7 +25,6 @@ class SavedModelSteps:
 
     fuses_activations = False
     suffix = ".pb"
-    fuses_activations = False
 
     def __init__(self, path: Path) -> None:
         import tensorflow as tf
