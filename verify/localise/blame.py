@@ -62,7 +62,7 @@ def instead_of(
         for name in op.outputs
         if op.kind not in REARRANGING and name != guilty.trusted and candidates.has(name)
     }
-    for op in _before(run, guilty.tensor):
+    for op in _before(run, guilty):
         tensor = op.outputs[0]
         wanted = sorted(inner, key=lambda name: name != places.get(tensor))
         for name in wanted[:_MOST_TRUSTED]:
@@ -88,14 +88,15 @@ def _told(run: GoldenRun, guilty: Aligned, op: Op, trusted: Op, stretch: Collect
     return Instead(behind[0] if behind else op, trusted, lacks=True)
 
 
-def _before(run: GoldenRun, tensor: str) -> list[Op]:
-    """The ops that a tensor is computed from, the nearest of them, the first in front."""
+def _before(run: GoldenRun, guilty: Aligned) -> list[Op]:
+    """The ops that a tensor is computed from: its own stretch and the nearest before it, the first in front."""
     producers = run.graph.producers()
-    found: dict[int, Op] = {}
-    waiting = [each for op in [producers.get(tensor)] if op is not None for each in op.inputs]
-    while waiting and len(found) < _MOST_OPS:
+    found: dict[int, Op] = {op.index: op for op in guilty.ops if op.outputs[0] != guilty.tensor}
+    most = len(found) + _MOST_OPS
+    waiting = [each for op in guilty.ops for each in op.inputs]
+    while waiting and len(found) < most:
         op = producers.get(waiting.pop(0))
-        if op is not None and op.index not in found:
+        if op is not None and op.index not in found and guilty.tensor not in op.outputs:
             found[op.index] = op
             waiting += op.inputs
     return [found[index] for index in sorted(found)]
