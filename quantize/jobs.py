@@ -149,7 +149,7 @@ def _calibrated(
 
 def _is_changed(result: QuantizationResult) -> bool:
     corrections = None if result.recipe is None else result.recipe.corrections
-    return corrections is not None and bool(corrections.structure or corrections.scaled)
+    return corrections is not None and bool(corrections.structure or corrections.scaled or corrections.shifted)
 
 
 def _better(

@@ -20,6 +20,7 @@ from quantize.correction.layerwise import refine
 from quantize.correction.names import EXACT, SCALING, Correction
 from quantize.correction.patches import prepared
 from quantize.correction.rescale import rescale
+from quantize.correction.shift import shift
 from quantize.correction.structure import main_subgraph, structure_for
 from quantize.result import QuantizationResult
 from quantize.trial import Trial, scores_of
@@ -36,6 +37,8 @@ def is_rescalable(model: Path, wanted: Collection[Correction]) -> bool:
     """Whether samples are to be looked at before calibration: channels of a float file are to be scaled, and can be."""
     with open_model(model) as opened:
         present = set(opcode_names(opened))
+    if Correction.SHIFT in wanted:
+        return True
     if not any(_NEEDS.get(each, "") in {"", *present} for each in SCALING.intersection(wanted)):
         return False
     own = Corrections(structure=structure_for(model, wanted), own_biases=True)
@@ -58,8 +61,11 @@ def before_calibration(
         return own
     try:
         with prepared(model, own) as source:
-            scaled = rescale(source, samples, wanted)
-            return replace(own, names=(*structure, *(scaling if scaled else ())), scaled=scaled)
+            found = replace(own, scaled=rescale(source, samples, wanted))
+        if Correction.SHIFT in wanted:
+            with prepared(model, found) as source:
+                found = replace(found, shifted=shift(source, samples))
+        return replace(found, names=(*structure, *(scaling if found.scaled or found.shifted else ())))
     except (OpNotRunnable, QuantizationFailed):
         return own
 

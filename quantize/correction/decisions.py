@@ -46,5 +46,7 @@ class Corrections:
     structure: tuple[str, ...] = ()
     own_biases: bool = False
     scaled: tuple[ScaledConstant, ...] = ()
+    shifted: tuple[MovedBias, ...] = ()
+    """Of the float file, after it was scaled; ``biases`` are the int8 file's."""
     rounded: tuple[RoundedWeights, ...] = ()
     biases: tuple[MovedBias, ...] = ()

@@ -22,6 +22,8 @@ class Correction(StrEnum):
     """The same for channels that sums of activations join alone."""
     SMOOTH = "smooth"
     """The same after a normalisation, whose own factors take it up (2211.10438)."""
+    SHIFT = "shift"
+    """Channels are moved towards zero, where biases can give and take back the move (2304.09145)."""
     ROUND = "gptq"
     """Weights are rounded so that each layer's output changes least on the samples (2210.17323)."""
     BIAS = "bias"
@@ -34,7 +36,7 @@ STRUCTURAL = frozenset({Correction.NORM, Correction.AFFINE})
 ONLY_INT8 = frozenset({Correction.NORM})
 """LiteRT has no int16 kernel for what these put there."""
 
-SCALING = frozenset({Correction.EQUALIZE, Correction.CONCAT, Correction.RESIDUAL, Correction.SMOOTH})
+SCALING = frozenset({Correction.EQUALIZE, Correction.CONCAT, Correction.RESIDUAL, Correction.SMOOTH, Correction.SHIFT})
 """These change constants by what samples show."""
 
 EXACT = STRUCTURAL | SCALING

@@ -54,6 +54,11 @@ def prepared(model: Path, corrections: Corrections) -> Iterator[Path]:
         if values is not None:
             factors = opened(each.factors, np.float32).reshape(each.shape)
             replace_constant(unpacked, graph, at, values * factors)
+    moves = {each.tensor: each.by for each in corrections.shifted}
+    for graph, at in _named(unpacked, moves):
+        values = constant(unpacked, graph, at)
+        if values is not None:
+            replace_constant(unpacked, graph, at, values + opened(moves[name_of(graph.tensors[at])], np.float32))
     with tempfile.TemporaryDirectory(prefix="quantize-") as folder:
         path = Path(folder) / model.name
         write(unpacked, path)

@@ -234,6 +234,15 @@ def interleaved(image):
     return classify(tf.nn.relu(conv(tf.nn.depth_to_space(tf.nn.relu(phases), 2), 8)))
 
 
+def off_centre(image):
+    """Two layers whose channels lie far from zero, their sum, and layers without padding that read it."""
+    centres = np.linspace(-20, 20, 8, dtype=np.float32)
+    x, y = (tf.nn.conv2d(image, normal(3, 3, 3, 8, fan_in=27), 1, "SAME") + centres for _ in range(2))
+    x = x + y
+    valid = tf.nn.conv2d(x, normal(3, 3, 8, 4, fan_in=72), 1, "VALID") + 0.1
+    return classify(tf.concat([tf.nn.relu(valid), tf.nn.relu(conv(x, 8, 1)[:, 1:-1, 1:-1])], -1))
+
+
 save("mixed", mixed, IMAGE)
 save("leaky", leaky, IMAGE)
 save("sine_edges", sine_edges, IMAGE)
@@ -264,5 +273,6 @@ for each in (
     sliced,
     branches,
     interleaved,
+    off_centre,
 ):
     save(each.__name__, each, IMAGE)

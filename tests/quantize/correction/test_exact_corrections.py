@@ -106,3 +106,26 @@ def test_a_tail_that_all_channels_have_may_grow():
     assert room.min() >= 1
     assert room[0] > 3
     assert (room * high).max() <= 8.001
+
+
+def test_channels_are_moved_towards_zero_and_the_model_gives_what_it_gave(float_models, samples):
+    path = float_models / "off_centre.tflite"
+    corrections = before_calibration(path, samples, {Correction.SHIFT})
+    assert len(corrections.shifted) == 4
+    with prepared(path, corrections) as changed:
+        assert _range_of_sum(changed, samples) < 0.6 * _range_of_sum(path, samples)
+        for before, after in zip(outputs(path, samples), outputs(changed, samples), strict=True):
+            np.testing.assert_allclose(after, before, rtol=1e-5, atol=1e-5 * np.abs(before).max())
+
+
+def _range_of_sum(path, samples) -> float:
+    run = SteppedModel(path, samples, lambda tensor, values: found.update({tensor: np.stack(values)}))
+    found: dict[int, np.ndarray] = {}
+    run.stepper.finish()
+    (total,) = [each.outputs[0] for each in run.graph.operators if name_of_op(run.model, each) == "ADD"]
+    return float(np.ptp(np.append(found[int(total)], 0)))
+
+
+@pytest.mark.parametrize("model", ["clipped", "plain", "strided"])
+def test_no_channel_is_moved_where_a_function_or_padding_would_see_it(model, float_models, samples):
+    assert before_calibration(float_models / f"{model}.tflite", samples, {Correction.SHIFT}).shifted == ()
