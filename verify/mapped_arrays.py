@@ -34,12 +34,12 @@ def _mapped(path: Path, file: IO[bytes], member: zipfile.ZipInfo) -> Array | Non
     lengths = np.frombuffer(file.read(_LOCAL_HEADER_BYTES)[_LENGTHS], "<u2")
     file.seek(member.header_offset + _LOCAL_HEADER_BYTES + int(lengths.sum()))
     try:
-        version = np.lib.format.read_magic(file)
+        version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
     except ValueError:
         return None
     if version != (1, 0):
         return None
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
     if dtype.hasobject or 0 in shape:
         return None
     return np.memmap(path, dtype, "r", file.tell(), shape, "F" if fortran else "C")
