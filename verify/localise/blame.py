@@ -18,6 +18,9 @@ from verify.localise.permuted import ops_between
 from verify.localise.steps import Values
 
 _MOST_OPS = 16
+_MOST_OF_STRETCH = 48
+"""A longer one, as an unrolled recurrence, would take minutes to try through."""
+
 _MOST_TRUSTED = 8
 
 
@@ -91,9 +94,10 @@ def _told(run: GoldenRun, guilty: Aligned, op: Op, trusted: Op, stretch: Collect
 def _before(run: GoldenRun, guilty: Aligned) -> list[Op]:
     """The ops that a tensor is computed from: its own stretch and the nearest before it, the first in front."""
     producers = run.graph.producers()
-    found: dict[int, Op] = {op.index: op for op in guilty.ops if op.outputs[0] != guilty.tensor}
+    own = guilty.ops if len(guilty.ops) <= _MOST_OF_STRETCH else ()
+    found: dict[int, Op] = {op.index: op for op in own if op.outputs[0] != guilty.tensor}
     most = len(found) + _MOST_OPS
-    waiting = [each for op in guilty.ops for each in op.inputs]
+    waiting = [each for op in (own or guilty.ops[-1:]) for each in op.inputs]
     while waiting and len(found) < most:
         op = producers.get(waiting.pop(0))
         if op is not None and op.index not in found and guilty.tensor not in op.outputs:
