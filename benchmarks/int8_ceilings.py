@@ -2,7 +2,8 @@
 
 Both are float files that LiteRT computes in float32: in one the constants are what the int8 file stores, as real
 numbers, in the other every activation that the int8 file stores as int8 goes through a QUANTIZE and a DEQUANTIZE of its
-scale and zero point. Tensors are matched by name.
+scale and zero point. Tensors are matched by name: the float file is the one whose ops and scales the corrections have
+changed already, exactly.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from int8_nets import ROOT, Net, Prepared, prepare
 from int8_scoring import Ran, float_pass_s, latencies, quality, run_file
 from int8_types import ENGINES, MORE_DB, SEARCHED, Ceiling, Column, Int8Row, Quality, Search, cached, key_of
 
+from quantize.correction.patches import prepared
+from quantize.recipe import read_recipe, recipe_path_beside
 from verify.errors import ToolError
 
 BENCHMARKS = ROOT / "benchmarks"
@@ -125,7 +127,8 @@ class _Row(Judged):
 
         def compute() -> Ceiling:
             path = self.scratch / f"{kind}.tflite"
-            covered = CEILINGS[kind](self.net.float32, int8, path)
+            with prepared(self.net.float32, read_recipe(recipe_path_beside(int8)).corrections) as exact:
+                covered = CEILINGS[kind](exact, int8, path)
             try:
                 found = self.quality(run_file(path, self.net, self.scratch))
             except ToolError as error:
