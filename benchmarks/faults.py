@@ -2,6 +2,7 @@
 
     python benchmarks/faults.py              convert and test what is not there yet, then write docs/faults.md and .json
     python benchmarks/faults.py --render     write the page from what is there
+    python benchmarks/faults.py --int8       test the int8 files that are there, keep the rest of docs/faults.json
 
 It may be stopped at any time and goes on where it stood. Models and results stay below build/faults/.
 """
@@ -30,12 +31,15 @@ from verify.chain.judging import floors_of  # noqa: E402
 from verify.chain.run import run_chain  # noqa: E402
 from verify.chain.verification import verification_of  # noqa: E402
 from verify.errors import ToolError  # noqa: E402
-from verify.faults.result import TIGHT_DB  # noqa: E402
+from verify.faults.result import TIGHT_DB, Outcome, SelfTest  # noqa: E402
 from verify.faults.self_test import self_test  # noqa: E402
 from verify.jsonio import from_jsonable, to_jsonable  # noqa: E402
 from verify.report.types import Verdict  # noqa: E402
 from verify.report.verification import Verification  # noqa: E402
 from verify.versions import versions  # noqa: E402
+
+_BRIEF = 90
+"""Characters that docs/faults.json keeps of what noticed a fault."""
 
 
 def main() -> None:
@@ -45,7 +49,11 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, default=ROOT / "docs" / "faults")
     parser.add_argument("--render", action="store_true", help="only write the page from what is there")
     parser.add_argument("--again", action="store_true", help="test what has a result too")
+    parser.add_argument("--int8", action="store_true", help="only the int8 files that are there")
     options = parser.parse_args()
+    if options.int8:
+        _test_int8(options.output, options.docs)
+        return
     if not options.render:
         convert_all(options.output)
     found = subjects(options.output)
@@ -67,13 +75,29 @@ def _tested(subject: Subject) -> Iterator[Tested]:
     yield Tested(subject.name, "onnx", self_test((subject.float32, subject.onnx), subject.settings, _quiet))
     yield Tested(subject.name, "float32", self_test((subject.onnx, subject.float32), subject.settings, _quiet))
     if subject.int8 is not None:
-        pair = (subject.float32, subject.int8)
-        verification = _verified(subject, pair)
-        (edge,) = verification.edges
-        default = self_test(pair, subject.settings, _quiet) if edge.verdict is Verdict.PASS else None
-        reached = min(output.sqnr_db or 0.0 for output in edge.outputs)
-        tight = self_test(pair, replace(subject.settings, min_sqnr_db=reached - TIGHT_DB), _quiet)
-        yield Tested(subject.name, "int8", default, tight)
+        yield _tested_int8(subject, subject.int8)
+
+
+def _tested_int8(subject: Subject, int8: Path) -> Tested:
+    pair = (subject.float32, int8)
+    verification = _verified(subject, pair)
+    (edge,) = verification.edges
+    default = self_test(pair, subject.settings, _quiet) if edge.verdict is Verdict.PASS else None
+    reached = min(output.sqnr_db or 0.0 for output in edge.outputs)
+    tight = self_test(pair, replace(subject.settings, min_sqnr_db=reached - TIGHT_DB), _quiet)
+    return Tested(subject.name, "int8", default, tight)
+
+
+def _test_int8(output: Path, docs: Path) -> None:
+    known = json.loads(docs.with_suffix(".json").read_text(encoding="utf-8"))
+    tested = list(from_jsonable(tuple[Tested, ...], known["tested"]))
+    for subject in subjects(output):
+        if subject.name not in FAULTY or subject.int8 is None:
+            continue
+        print(subject.name, file=sys.stderr, flush=True)
+        at = next(at for at, each in enumerate(tested) if (each.subject, each.file) == (subject.name, "int8"))
+        tested[at] = _tested_int8(subject, subject.int8)
+    _write_docs(tuple(tested), from_jsonable(tuple[Clean, ...], known["clean"]), docs)
 
 
 def _clean(subject: Subject) -> Clean:
@@ -118,17 +142,36 @@ def _read(path: Path) -> Kept | None:
 
 
 def _write(kept: dict[str, Kept], docs: Path) -> None:
-    libraries = [(name, version) for name, version in versions() if name != "platform"]
     tested = tuple(test for name in FAULTY if name in kept for test in kept[name].tested)
     clean = tuple(result.clean for result in kept.values() if result.clean is not None)
+    _write_docs(tested, clean, docs)
+
+
+def _write_docs(tested: tuple[Tested, ...], clean: tuple[Clean, ...], docs: Path) -> None:
+    libraries = [(name, version) for name, version in versions() if name != "platform"]
     docs.parent.mkdir(parents=True, exist_ok=True)
     data = {
         "versions": libraries,
-        "tested": to_jsonable(tested, tuple[Tested, ...]),
+        "tested": to_jsonable(tuple(map(_brief, tested)), tuple[Tested, ...]),
         "clean": to_jsonable(clean, tuple[Clean, ...]),
     }
     write_text(docs.with_suffix(".json"), json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n")
     write_text(docs.with_suffix(".md"), render(tested, clean, libraries))
+
+
+def _brief(test: Tested) -> Tested:
+    """Of what was noticed, its first sentence; of the rest everything."""
+    return replace(test, default=_brief_test(test.default), tight=_brief_test(test.tight))
+
+
+def _brief_test(test: SelfTest | None) -> SelfTest | None:
+    if test is None:
+        return None
+    results = (
+        replace(each, evidence=each.evidence.split(". ")[0][:_BRIEF]) if each.outcome is Outcome.DETECTED else each
+        for each in test.results
+    )
+    return replace(test, results=tuple(results))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from verify.tolerance import Budget, FloatBudget, OutputFloor, QuantizedBudget
 CONSTANT = "constant output"
 DIFFERENT_INTEGERS = "different integers"
 NEAR_TIES = "near ties"
+NOT_FOLLOWING = "does not follow the samples"
 
 
 def judge_output(name: str, tally: Tally, budget: Budget, sample_count: int) -> OutputComparison:
@@ -84,6 +85,11 @@ def _ledger(tally: Tally) -> str:
 def _judge_numbers(tally: Tally, budget: Budget, floor: OutputFloor | None) -> tuple[Verdict, str | None, str]:
     if isinstance(budget, QuantizedBudget):
         verdict, failure, explanation = _judge_quantized(tally.sums, budget)
+        step = tally.grid.grid.scale if tally.grid else 0.0
+        astray = tally.following.failure(step) if verdict is Verdict.PASS else None
+        if astray is not None:
+            verdict, failure = Verdict.FAIL, NOT_FOLLOWING
+            explanation = f"{_sentence(f'{NOT_FOLLOWING}: {astray}')} {explanation}"
         report = tally.grid.report if tally.grid else None
         return verdict, failure, f"{explanation} {report.explanation}" if report else explanation
     if floor is None:

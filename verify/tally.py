@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from verify.metrics import Array, ErrorSums, error_sums
+from verify.tallies.following import Following
 from verify.tallies.grid import GridTally, OutputGrid
 from verify.tallies.integers import IntegerTally
 from verify.tallies.nonfinite import NonFiniteTally, masked_alike, nonfinite_failure
@@ -32,6 +33,7 @@ class Tally:
     actual_nonfinite: NonFiniteTally = field(default_factory=NonFiniteTally)
     integers: IntegerTally = field(default_factory=IntegerTally)
     grid: GridTally | None = None
+    following: Following = field(default_factory=Following)
     worst_sample: str = ""
     """The one with the most error energy: ``batch_001.npz[1]``; empty when none has any."""
     worst_energy: float = 0.0
@@ -112,6 +114,8 @@ def _tally_numbers(tally: Tally, expected: Array, actual: Array, batch: str, mas
     tally.sums += sums
     if tally.grid is not None:
         tally.grid.note(wanted, given)
+    if mask is None:
+        tally.following.note(expected, actual)
     if sums.error_energy and mask is None and expected.ndim:
         _note_worst_sample(tally, expected, actual, batch)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from verify.artifact import Format
 from verify.batches import batch_paths
 from verify.chain.feeding import feed_checkpoint
+from verify.chain.own_rounding import with_ops_judged
 from verify.chain.run import Chain, Ran
 from verify.chain.task import task_of, with_task_of
 from verify.compare import compare_edge
@@ -141,7 +142,7 @@ def _edge(chain: Chain, expected: Ran, actual: Ran, floors: tuple[OutputFloor, .
         grids=grids,
         inputs=chain.samples.batches if chain.settings.pictures else None,
     )
-    return with_influences(
+    edge = with_influences(
         edge,
         expected=expected.outputs,
         actual=actual.outputs,
@@ -149,6 +150,7 @@ def _edge(chain: Chain, expected: Ran, actual: Ran, floors: tuple[OutputFloor, .
         budget=budget,
         grids=grids,
     )
+    return with_ops_judged(edge, chain, expected, actual)
 
 
 def _grids(ran: Ran) -> tuple[OutputGrid, ...]:

@@ -45,7 +45,7 @@ def localisations_of(
             continue
         try:
             reproducer = None if folder is None else folder / f"reproducer_{len(found)}"
-            where = _localised(chain, expected, actual, reproducer)
+            where = localised(chain, expected, actual, reproducer)
             found.append(_told(where, expected, actual, reproducer))
         except ToolError as error:
             refusals.append(Refusal("layers", f"{edge.expected} → {edge.actual}", error.what, error.fix))
@@ -75,8 +75,11 @@ def _follows(edge: EdgeReport, edges: tuple[EdgeReport, ...], first: str) -> boo
     return any((each.expected, each.actual) == (first, edge.actual) and each.verdict is Verdict.PASS for each in edges)
 
 
-def _localised(chain: Chain, expected: Ran, actual: Ran, reproducer: Path | None) -> Localisation:
-    """Inputs are those that the expected model was fed, under its own names."""
+def localised(chain: Chain, expected: Ran, actual: Ran, reproducer: Path | None) -> Localisation:
+    """Two models of a chain layer by layer; raises a ``ToolError`` where that cannot be done.
+
+    Inputs are those that the expected model was fed, under its own names.
+    """
     first, second = expected.member, actual.member
     inputs = {
         first.input_names.get(spec.name, spec.name): second.input_names.get(spec.name, spec.name)

@@ -11,9 +11,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from verify.localise.aligned import Aligned
 from verify.localise.axes import AxisMap, axis_maps, best_likeness, likeness_db, sqnr_of
 from verify.localise.candidates import Candidates
+from verify.localise.channel_scales import channel_scales
 from verify.localise.golden_run import GoldenRun
 from verify.localise.graph import REARRANGING, Op
 from verify.localise.resume import resume
@@ -42,9 +45,19 @@ class Unaligned:
 class Alignment:
     """Aligns a judged model's tensors with a trusted one's; :meth:`find` does it, ``run.aligned`` holds them."""
 
-    def __init__(self, run: GoldenRun, candidates: Candidates, places: Mapping[str, str], *, quantized: bool) -> None:
+    def __init__(
+        self,
+        run: GoldenRun,
+        candidates: Candidates,
+        places: Mapping[str, str],
+        *,
+        quantized: bool,
+        rescaled: bool = False,
+    ) -> None:
+        """``rescaled``: channels of the judged model may be at other scales than the trusted one's."""
         self.run, self.candidates, self.places = run, candidates, places
         self.same_db = SAME_QUANTIZED_DB if quantized else SAME_DB
+        self._rescaled = rescaled
         self.certain_db = SAME_QUANTIZED_DB if quantized else _CERTAIN_DB
         self.of_inputs = run.graph.of_inputs()
         self.unaligned: list[Unaligned] = []
@@ -88,13 +101,28 @@ class Alignment:
         local: float | None = float("-inf")
         levels: float | None = None
         within: float | None = None
+        scales: Values | None = None
         if computed is not None:
             real = self.run.steps.real(tensor, computed)
+            grid = self.run.steps.levels(tensor)
+            if grid is not None and self._may_be_rescaled(tensor):
+                scales = channel_scales(self.run.held(tensor, expected), real, grid[0])  # clipping is no scale
+                expected = expected if scales is None else np.asarray(expected * scales)
             local, levels = sqnr_of(expected, real), self._levels(tensor, expected, real)
             if levels is not None:
                 within = self._levels(tensor, self.run.held(tensor, expected), real)
         segment = self.run.segment(tensor)
-        self.run.aligned[tensor] = Aligned(tensor, trusted, axes, how, segment, local, rearranged, levels, within)
+        self.run.aligned[tensor] = Aligned(
+            tensor, trusted, axes, how, segment, local, rearranged, levels, within, scales=scales
+        )
+
+    def _may_be_rescaled(self, tensor: str) -> bool:
+        """Weights can do it, and whatever reads channels that are. Outputs keep theirs."""
+        if not self._rescaled or tensor in self.declared:
+            return False
+        ops = self.run.segment(tensor)
+        read = [self.run.aligned[each] for op in ops for each in op.inputs if each in self.run.aligned]
+        return any(op.weighted for op in ops) or any(each.scales is not None for each in read)
 
     def _levels(self, tensor: str, expected: Values, real: Values) -> float | None:
         scale = self.run.steps.levels(tensor)

@@ -16,11 +16,13 @@ from verify.localise.aligned import Aligned
 from verify.localise.axes import AxisMap, likeness_db, sqnr_of
 from verify.localise.blame import instead_of, uncleared
 from verify.localise.candidates import Candidates
-from verify.localise.culprit import FLOAT_BOUND_DB, QUANTIZED_BOUND_DB, culprit_of, explanation_of
+from verify.localise.channel_scales import rescaled_on_purpose
+from verify.localise.culprit import FLOAT_BOUND_DB, QUANTIZED_BOUND_DB, beyond_rounding, culprit_of, explanation_of
 from verify.localise.golden_run import GoldenRun
 from verify.localise.graph import Op
 from verify.localise.kinds import class_of, counterparts
 from verify.localise.naming import between, code_behind, named, readers_of
+from verify.localise.own_error import with_own_errors
 from verify.localise.permuted import wrong_transposition
 from verify.localise.recorded import read_recording
 from verify.localise.recording import Recording, record, samples_of
@@ -33,6 +35,12 @@ from verify.report.verification import Culprit, Layer, Localisation
 from verify.signature import TensorSpec
 
 DEFAULT_SAMPLES = 4
+RESCALED = Refusal(
+    "layers",
+    "rounding of single ops",
+    "channels of several tensors are at other scales than the trusted model's, as equalisation makes them: "
+    "no op is held to its own rounding alone",
+)
 _MOST_MODULES = 4
 _CLEARLY_BETTER_DB = 6.0
 """By how much another order of axes must be better than the one that is there."""
@@ -44,6 +52,34 @@ class Names:
 
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Models:
+    """Both models, run; ``inputs`` and ``outputs`` as :meth:`Alignment.find` takes them, ``count`` samples."""
+
+    theirs: Steps | None
+    trusted: Recording
+    steps: Steps
+    own: Recording
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, tuple[str, AxisMap]]
+    count: int
+    scratch: Path
+
+    def aligned(self, *, rescaled: bool = False) -> tuple[Alignment, list[Aligned]]:
+        """The judged model's tensors, in order; ``rescaled`` channels are not wrong if what reads them scales back."""
+        quantized = self.trusted.graph.quantized or self.own.graph.quantized
+        candidates = Candidates(self.trusted)
+        folder = self.scratch / ("rescaled" if rescaled else "golden")
+        run = GoldenRun(self.steps, self.own, candidates, self.count, folder)
+        places = counterparts(self.trusted.graph, self.own.graph)
+        alignment = Alignment(run, candidates, places, quantized=quantized, rescaled=rescaled)
+        alignment.find(self.inputs, self.outputs)
+        found = sorted((each for each in run.aligned.values() if each.ops), key=lambda each: each.ops[-1].index)
+        if self.theirs is not None and self.own.graph.quantized and not self.trusted.graph.quantized:
+            found = with_own_errors(run, self.theirs, self.trusted, alignment.places)
+        return alignment, found
 
 
 def compare_layers(
@@ -72,15 +108,29 @@ def compare_layers(
             trusted = read_recording(recorded)
         steps, fed = open_steps(actual), samples_of(actual, batches, names.inputs, samples)
         own = record(steps, fed, Path(scratch, "judged"))
-        candidates = Candidates(trusted)
-        run = GoldenRun(steps, own, candidates, max(map(len, fed.values())), Path(scratch, "golden"))
         quantized = trusted.graph.quantized or own.graph.quantized
-        alignment = Alignment(run, candidates, counterparts(trusted.graph, own.graph), quantized=quantized)
-        alignment.find(_inputs(trusted, own, names), _outputs(expected, actual, trusted, own, names))
-        layers = sorted(
-            (each for each in run.aligned.values() if not each.rearranged), key=lambda each: each.ops[-1].index
+        models = _Models(
+            theirs,
+            trusted,
+            steps,
+            own,
+            _inputs(trusted, own, names),
+            _outputs(expected, actual, trusted, own, names),
+            max(map(len, fed.values())),
+            Path(scratch),
         )
-        guilty = culprit_of(layers, quantized=quantized)
+        alignment, everything = models.aligned()
+        beyond, meant = beyond_rounding(everything), False
+        if beyond is not None:
+            at_scales, with_scales = models.aligned(rescaled=True)
+            still = beyond_rounding(with_scales)
+            if still is None or still.tensor != beyond.tensor:
+                alignment, everything, beyond = at_scales, with_scales, still
+            meant = rescaled_on_purpose(each.scales for each in with_scales if not each.rearranged)
+            beyond = None if meant else beyond
+        run = alignment.run
+        layers = [each for each in everything if not each.rearranged and each.tensor in run.aligned]
+        guilty = beyond or culprit_of(layers, quantized=quantized)
         if guilty is not None and reproducer is not None:
             bound_db = QUANTIZED_BOUND_DB if quantized else FLOAT_BOUND_DB
             write_reproducer(run, guilty, actual.format, bound_db, reproducer)
@@ -100,7 +150,8 @@ def compare_layers(
             culprit=culprit
             if culprit is None or reproducer is None or guilty is None
             else replace(culprit, reproducer=str(reproducer)),
-            unaligned=_unaligned(alignment, trusted, own),
+            unaligned=(*_unaligned(alignment, trusted, own), *([RESCALED] if meant else [])),
+            beyond_rounding=beyond is not None,
         )
 
 
@@ -251,7 +302,7 @@ def declared_axes(expected: TensorSpec, actual: TensorSpec, shape: tuple[int, ..
 def _layer(aligned: Aligned, op: Op, run: GoldenRun, trusted: Recording, own: Recording) -> Layer:
     theirs = trusted.graph.producers().get(aligned.trusted)
     code = _code(op, _stretch(aligned, run, trusted), run, trusted)
-    expected = aligned.axes.judged(trusted.tensors[aligned.trusted])
+    expected = run.golden(aligned)
     known = aligned.tensor in own.dtypes
     return Layer(
         expected_tensor=trusted.graph.name(aligned.trusted),
@@ -265,7 +316,13 @@ def _layer(aligned: Aligned, op: Op, run: GoldenRun, trusted: Recording, own: Re
         module=code.module,
         source=code.source,
         module_type=code.module_type,
+        times_rounding=None if aligned.own_error is None else _finite(aligned.own_error.multiple),
     )
+
+
+def _finite(multiple: float) -> float | None:
+    """JSON has no infinity; the layer's SQNR says that there is nothing to measure."""
+    return multiple if math.isfinite(multiple) else None
 
 
 def _code(op: Op, stretch: tuple[Op, ...], run: GoldenRun, trusted: Recording) -> Op:

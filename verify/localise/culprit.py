@@ -6,7 +6,8 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from verify.localise.aligned import Aligned
+from verify.localise.aligned import Aligned, OwnError
+from verify.report import words
 
 FLOAT_BOUND_DB = 90.0
 """A float op that is fed the same values differs by rounding: 120 dB and more in the nets of the int8 table, both ways
@@ -24,6 +25,25 @@ MOST_LEVELS = 4.0
 FEWEST_LEVELS = 2.0
 TIMES_THE_USUAL_LEVELS = 5.0
 """In a model whose layers are off by less, as most are (0.3 to 0.6 levels), less is a fault."""
+
+
+MOST_TIMES_ROUNDING = 4.0
+"""A quantized op's own error in its worst channel, against what rounding its output and weights explains."""
+
+MOST_TIMES_ROUNDING_OF_SEVERAL = 8.0
+"""The same of several ops in a row of which only the last one's output is known."""
+
+
+def beyond_rounding(layers: Sequence[Aligned]) -> Aligned | None:
+    """The first quantized layer, in order, that is off by more than its own rounding explains; or none."""
+    return next((each for each in layers if _is_beyond(each)), None)
+
+
+def _is_beyond(layer: Aligned) -> bool:
+    if layer.own_error is None:
+        return False
+    bound = MOST_TIMES_ROUNDING if len(layer.ops) == 1 else MOST_TIMES_ROUNDING_OF_SEVERAL
+    return layer.own_error.multiple > bound
 
 
 def culprit_of(layers: Sequence[Aligned], *, quantized: bool) -> Aligned | None:
@@ -66,6 +86,8 @@ def _is_fault(layer: Aligned, usual_db: float, levels_bound: float, *, quantized
 
 def explanation_of(layer: Aligned, layers: Sequence[Aligned], *, quantized: bool, sizes: str = "") -> str:
     """One sentence with the numbers that decided; ``sizes`` are the given and the expected, where they differ."""
+    if layer.own_error is not None and _is_beyond(layer):
+        return _beyond_explanation(layer, layer.own_error)
     others = [_decibels(each) for each in layers if each is not layer]
     usual = statistics.median(others) if others else math.inf
     told = "exact" if usual == math.inf else f"{usual:.0f} dB"
@@ -82,3 +104,12 @@ def explanation_of(layer: Aligned, layers: Sequence[Aligned], *, quantized: bool
 
 def _decibels(layer: Aligned) -> float:
     return math.inf if layer.local_sqnr_db is None else layer.local_sqnr_db
+
+
+def _beyond_explanation(layer: Aligned, error: OwnError) -> str:
+    ops = " → ".join(f"{op.kind} {op.index}" for op in layer.ops)
+    if not math.isfinite(error.multiple):
+        return f"{ops}, fed what the trusted model has there, gives something of another size, or not finite."
+    told = f"{ops}, fed what the trusted model has there, is off by {words.times(error.multiple)} what its own rounding"
+    steps = "" if error.steps is None else f": {words.three_digits(error.steps)} steps of its output's scale"
+    return f"{told} explains{steps} in channel {error.channel}."

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from verify.errors import OpNotRunnable
 from verify.localise.aligned import Aligned
 from verify.localise.candidates import Candidates
@@ -59,8 +61,9 @@ class GoldenRun:
         return self.as_stored(tensor, aligned)
 
     def golden(self, aligned: Aligned) -> Values:
-        """What the trusted model has there, real-valued, in the judged model's order of axes."""
-        return aligned.axes.judged(self._candidates.values(aligned.trusted))
+        """What the trusted model has there, real-valued, in the judged model's order of axes and scales of channels."""
+        real = aligned.axes.judged(self._candidates.values(aligned.trusted))
+        return real if aligned.scales is None else np.asarray(real * aligned.scales)
 
     def held(self, tensor: str, real: Values) -> Values:
         """Values as the judged model's tensor holds them: rounded and clipped to its range where it is quantized."""

@@ -9,7 +9,7 @@ from typing import Any
 from verify.errors import OpNotRunnable
 from verify.localise.graph import Graph, Op
 from verify.localise.onnx_source import module_of, module_type_of, source_of
-from verify.localise.steps import Values, stacked
+from verify.localise.steps import Values, Weights, stacked
 from verify.localise.why import Details
 from verify.threads import runtime_threads
 
@@ -60,6 +60,9 @@ class OnnxSteps:
         except Exception as error:  # onnxruntime's own exceptions share no base class but Exception
             raise OpNotRunnable(f"onnxruntime cannot run node {op.index} ({op.kind}) by itself: {error}") from error
 
+    def run_plainly(self, op: Op, feeds: Mapping[str, Values]) -> dict[str, Values]:
+        return self.run(op, feeds)
+
     def real(self, tensor: str, stored: Values) -> Values:  # noqa: ARG002 - Steps has it
         return stored
 
@@ -80,6 +83,9 @@ class OnnxSteps:
             if name in self._constants
         }
         return Details("ONNX", {name: _written(value) for name, value in written.items()}, kept)
+
+    def weights(self, op: Op) -> Weights | None:  # noqa: ARG002 - ONNX has no quantized tensors here
+        return None
 
     def extract(self, ops: Sequence[Op], inputs: Mapping[str, Any], output: str, out: Path) -> None:
         out.write_bytes(self._part(ops, inputs, (output,)))

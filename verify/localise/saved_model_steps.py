@@ -61,6 +61,12 @@ class SavedModelSteps:
     def levels(self, tensor: str) -> None:  # noqa: ARG002
         return None
 
+    def run_plainly(self, op: Op, feeds: Mapping[str, Values]) -> dict[str, Values]:
+        return self.run(op, feeds)
+
+    def weights(self, op: Op) -> None:  # noqa: ARG002
+        return None
+
     def details(self, op: Op) -> Details:  # noqa: ARG002 - its options are TensorFlow's own, of no other file
         return Details("SavedModel")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 from verify.artifact import Artifact, Format
@@ -17,6 +19,19 @@ if TYPE_CHECKING:
 
 Values = npt.NDArray[Any]
 """One tensor for all samples: ``(samples, *shape)``."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """An op's quantized constant: which tensor it multiplies, its shape and steps (one, or one an output channel).
+
+    ``depth`` is how many products add up to one output of a dense op.
+    """
+
+    input: str
+    shape: tuple[int, ...]
+    scales: npt.NDArray[np.float64]
+    depth: int
 
 
 class Steps(Protocol):
@@ -42,6 +57,10 @@ class Steps(Protocol):
         """The op's outputs; raises ``OpNotRunnable``."""
         ...
 
+    def run_plainly(self, op: Op, feeds: Mapping[str, Values]) -> dict[str, Values]:
+        """The same by the runtime's reference kernels, where it has others for speed."""
+        ...
+
     def real(self, tensor: str, stored: Values) -> Values: ...
 
     def stored(self, tensor: str, real: Values) -> Values: ...
@@ -52,6 +71,10 @@ class Steps(Protocol):
 
     def details(self, op: Op) -> Details:
         """The op's options and constants."""
+        ...
+
+    def weights(self, op: Op) -> Weights | None:
+        """Those of an op that multiplies by quantized ones."""
         ...
 
     def extract(self, ops: Sequence[Op], inputs: Mapping[str, Any], output: str, out: Path) -> None:
@@ -83,6 +106,4 @@ def open_steps(artifact: Artifact) -> Steps:
 
 def stacked(found: Sequence[Sequence[Values]]) -> list[Values]:
     """``found[sample][output]`` → one array an output, the samples in front; raises ``ValueError`` if sizes differ."""
-    import numpy as np
-
     return [np.stack(arrays) for arrays in zip(*found, strict=True)]

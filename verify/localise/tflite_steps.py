@@ -13,11 +13,11 @@ from verify.errors import OpNotRunnable
 from verify.flatbuffer import unpack
 from verify.localise.graph import Graph, Op
 from verify.localise.onnx_source import sources_beside
-from verify.localise.steps import Values, stacked
+from verify.localise.steps import Values, Weights, stacked
 from verify.localise.why import Details
 from verify.modules import Modules, modules_beside
 from verify.runners.tflite_file import open_model, tensor_map
-from verify.stepping.contents import constant, name_of, name_of_op
+from verify.stepping.contents import constant, is_int4, name_of, name_of_op
 from verify.stepping.part import part_of, run_op, single_op
 
 _MULTIPLYING = frozenset(
@@ -43,10 +43,16 @@ class TfliteSteps:
         return self._graph
 
     def run(self, op: Op, feeds: Mapping[str, Values]) -> dict[str, Values]:
+        return self._run(op, feeds, plainly=False)
+
+    def run_plainly(self, op: Op, feeds: Mapping[str, Values]) -> dict[str, Values]:
+        return self._run(op, feeds, plainly=True)
+
+    def _run(self, op: Op, feeds: Mapping[str, Values], *, plainly: bool) -> dict[str, Values]:
         content = single_op(
             self._model, self._subgraph, self._subgraph.operators[op.index], [int(name) for name in feeds]
         )
-        found = run_op(content, [list(values) for values in feeds.values()])
+        found = run_op(content, [list(values) for values in feeds.values()], plainly=plainly)
         try:
             return dict(zip(op.outputs, stacked(found), strict=True))
         except ValueError as error:
@@ -83,6 +89,30 @@ class TfliteSteps:
             if found is not None:
                 kept[f"input {at}"] = found
         return Details("TFLite", {name: str(value)[:80] for name, value in options.items()}, kept)
+
+    def weights(self, op: Op) -> Weights | None:
+        if not op.weighted or not op.inputs:
+            return None
+        read = [int(at) for at in self._subgraph.operators[op.index].inputs]
+        constants = [at for at in read[:3] if at >= 0 and self._is_weight(at)]
+        fed = [str(at) for at in read if str(at) in op.inputs]
+        if not constants or not fed:
+            return None
+        own = self._subgraph.tensors[constants[0]]
+        shape = tuple(int(size) for size in own.shape)
+        scales = np.asarray(own.quantization.scale, np.float64)
+        transposed = op.kind == "BATCH_MATMUL" and not getattr(
+            self._subgraph.operators[op.index].builtinOptions, "adjY", False
+        )
+        return Weights(fed[0], shape, scales, shape[-2] if transposed else shape[-1])
+
+    def _is_weight(self, at: int) -> bool:
+        """A constant with steps, and no bias: those of a bias are of 32 bits, and too small to matter."""
+        own = self._subgraph.tensors[at]
+        data = self._model.buffers[own.buffer].data
+        narrow = int(own.type) in _integer_types() or is_int4(self._subgraph, at)
+        stepped = own.quantization is not None and own.quantization.scale is not None
+        return narrow and stepped and data is not None and len(data) > 0
 
     def extract(self, ops: Sequence[Op], inputs: Mapping[str, Any], output: str, out: Path) -> None:
         operators = [self._subgraph.operators[op.index] for op in ops]

@@ -52,6 +52,8 @@ class Layer:
     """``file:line`` of the PyTorch code."""
     module_type: str = ""
     """``Conv2d``, where it is known."""
+    times_rounding: float | None = None
+    """A quantized op's own error in its worst channel, as a multiple of what its rounding explains."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Localisation:
     layers: tuple[Layer, ...]
     culprit: Culprit | None
     unaligned: tuple[Refusal, ...] = ()
+    beyond_rounding: bool = False
+    """Whether the culprit is a quantized op whose error its own rounding does not explain."""
 
 
 @dataclass(frozen=True)

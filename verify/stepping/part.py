@@ -86,15 +86,15 @@ def _tensor(model: Any, tensor: Any, buffers: list[Any]) -> Any:
     return own
 
 
-def run_op(content: bytes, inputs: Sequence[list[Values]]) -> list[list[Values]]:
-    """The outputs, one list a sample."""
+def run_op(content: bytes, inputs: Sequence[list[Values]], *, plainly: bool = False) -> list[list[Values]]:
+    """The outputs, one list a sample; ``plainly`` by the reference kernels and without a delegate."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     try:
         interpreter = Interpreter(
             model_content=content,
             num_threads=_threads(content, inputs),
-            experimental_op_resolver_type=OpResolverType.BUILTIN,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_REF if plainly else OpResolverType.BUILTIN,
         )
         taken = [each["index"] for each in interpreter.get_input_details()]
         given = [each["index"] for each in interpreter.get_output_details()]
