@@ -13,6 +13,7 @@ from verify.localise.compare import RESCALED
 from verify.report.types import EdgeReport, OutputComparison, Verdict, worst_verdict
 
 OP_WRONG = "op wrong by itself"
+BY_OPS = "and each op by what its own rounding explains"
 
 _TRUSTED = frozenset({Format.ONNX, Format.TFLITE})
 
@@ -31,14 +32,15 @@ def with_ops_judged(edge: EdgeReport, chain: Chain, expected: Ran, actual: Ran) 
     except ToolError as error:
         return replace(edge, notes=(*edge.notes, f"the ops of {edge.actual} were not judged one by one: {error.what}"))
     if RESCALED in found.unaligned:
-        edge = replace(edge, notes=(*edge.notes, f"{edge.actual}: {RESCALED.reason}"))
+        return replace(edge, notes=(*edge.notes, f"{edge.actual}: {RESCALED.reason}"))
+    held = replace(edge, budget=f"{edge.budget}, {BY_OPS}")
     if not found.beyond_rounding or found.culprit is None:
-        return edge
+        return held
     worst = min(edge.outputs, key=_quality)
     outputs = tuple(
         _failed(each, found.culprit.explanation, edge.budget) if each is worst else each for each in edge.outputs
     )
-    return replace(edge, outputs=outputs, verdict=worst_verdict(each.verdict for each in outputs))
+    return replace(held, outputs=outputs, verdict=worst_verdict(each.verdict for each in outputs))
 
 
 def _applies(expected: Ran, actual: Ran) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from verify.chain.judging import floors_of, judge_edges
-from verify.chain.own_rounding import OP_WRONG
+from verify.chain.own_rounding import BY_OPS, OP_WRONG
 from verify.chain.run import run_another, run_chain
 from verify.chain.settings import ChainSettings
 from verify.faults.tflite_model import TfliteModel
@@ -51,6 +51,7 @@ def swap_two_channels(values):
 def test_a_file_without_a_fault_passes(chain):
     (edge,) = judge_edges(chain, floors_of(chain)[0])
     assert edge.verdict is Verdict.PASS, [each.explanation for each in edge.outputs]
+    assert edge.budget.endswith(BY_OPS)
 
 
 @pytest.mark.parametrize("kind", ["CONV_2D", "FULLY_CONNECTED"])
