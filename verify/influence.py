@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from verify.batches import Array, read_batch
+from verify.judge import NOT_FOLLOWING
 from verify.report.findings import InputInfluence
 from verify.report.types import EdgeReport, OutputComparison, Verdict, worst_verdict
 from verify.samples.mixed import MixedInput
@@ -102,11 +103,12 @@ def _failure(influence: InputInfluence, limits: _Limits, edge: EdgeReport) -> tu
 
 
 def _failing(output: OutputComparison, failure: str, explanation: str) -> OutputComparison:
-    """A failure that is there already keeps its name."""
+    """A failure that is there already keeps its name, unless this is why."""
+    named = output.verdict is Verdict.FAIL and output.failure != NOT_FOLLOWING
     return replace(
         output,
         verdict=Verdict.FAIL,
-        failure=output.failure if output.verdict is Verdict.FAIL else failure,
+        failure=output.failure if named else failure,
         explanation=f"{failure[0].upper()}{failure[1:]}: {explanation}. {output.explanation}",
     )
 
