@@ -100,7 +100,7 @@ def test_json_is_the_whole_of_stdout(tf_models):
     (edge,) = report["edges"]
     assert edge["verdict"] == "pass"
     assert edge["kind"] == "quantized"
-    assert edge["budget"] == "at least 15 dB SQNR"
+    assert edge["budget"] == "at least 15 dB SQNR, and each op by what its own rounding explains"
     assert {output["name"] for output in edge["outputs"]} == {"features", "logits"}
     assert all(25 < output["sqnr_db"] < 60 for output in edge["outputs"])
 
