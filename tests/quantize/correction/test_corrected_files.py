@@ -13,9 +13,7 @@ from quantize.correction.patches import packed
 from quantize.jobs import make_int8, remake_int8
 from quantize.recipe import IoType, Precision, write_recipe
 from quantize.scheme import Scheme
-from verify.artifact import Artifact, Format
 from verify.errors import InputError
-from verify.localise.compare import compare_layers
 from verify.metrics import error_sums
 from verify.runners.tflite_file import tflite_signature
 
@@ -46,17 +44,6 @@ def make(float_models, worker, tmp_path_factory):
         return made[key]
 
     return run
-
-
-@pytest.mark.parametrize(("model", "correction"), [("branches", "concat"), ("uneven", "equalize")])
-def test_channels_at_other_scales_are_no_fault_to_verify(model, correction, make, float_models, worker, tmp_path):
-    source, (int8, result) = float_models / f"{model}.tflite", make(model, f"{correction},gptq,bias")
-    assert correction in result.recipe.corrections.names
-    image = np.random.default_rng(9).normal(size=(4, 16, 16, 3)).astype(np.float32)
-    np.savez(tmp_path / "batch_000.npz", image=image)
-    expected, actual = (Artifact(each, Format.TFLITE, tflite_signature(each, {}), "") for each in (source, int8))
-    found = worker.run(compare_layers, expected=expected, actual=actual, batches=tmp_path).value
-    assert not found.beyond_rounding, found.culprit
 
 
 def sqnr_db(infer, float_model, int8, name: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from verify.localise.channel_scales import channel_scales
+from verify.localise.channel_scales import channel_scales, rescaled_on_purpose
 
 STEP = 0.05
 
@@ -43,3 +43,13 @@ def test_rounding_is_no_scale(values):
 )
 def test_other_errors_are_no_scale(values, wrong):
     assert channel_scales(values, wrong(values), STEP) is None
+
+
+def test_two_tensors_with_rescaled_channels_are_meant():
+    scales = np.array([1, 2, 1, 1.5], np.float32)
+    assert rescaled_on_purpose([None, scales, scales])
+
+
+@pytest.mark.parametrize("others", [[None], [np.array([1, 3, 1, 1], np.float32)], [np.full(4, 1.03, np.float32)]])
+def test_what_one_wrong_op_makes_is_not_meant(others):
+    assert not rescaled_on_purpose([np.array([1, 2, 1, 1.5], np.float32), *others])
